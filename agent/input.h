@@ -1,0 +1,92 @@
+/*
+ * Inputs. An input is one file in inputs/, one `const struct input`, one line in the table of
+ * input.c, and one folder of fixtures. It gets its configuration and directories, adds samples to
+ * a reading, and knows nothing of frames, spool, MQTT or the log.
+ */
+#ifndef SHOAL_AGENT_INPUT_H
+#define SHOAL_AGENT_INPUT_H
+
+#include "common/clock.h"
+#include "common/config.h"
+#include "common/reading.h"
+
+#define INPUT_ERROR_BYTES_MAX 256
+
+/* Results of open and read, besides 0 and a negative errno. */
+enum {
+    INPUT_ABSENT = 1 /* what it reads does not exist on this machine: no error, no series */
+};
+
+/* What an input sees of the machine. Directories without a slash at the end. */
+struct input_host {
+    const char *proc;   /* "/proc" */
+    const char *sys;    /* "/sys" */
+    const char *rootfs; /* "/" is "" */
+    struct clock *clock;
+};
+
+/* For people: what failed and where, "/proc/stat: line 3: not a number". */
+struct input_error {
+    char text[INPUT_ERROR_BYTES_MAX];
+};
+
+struct input {
+    const char *name; /* the file's name, the key under `inputs:`, and node_exporter's name for it */
+    const char *job;  /* the target's job, "node" for the host's own */
+    const char *help; /* one line for the manual and --print-config */
+    bool is_on;       /* without configuration */
+    bool may_block;   /* read runs on a worker, under a deadline */
+    /* Its name as label `collector` of node_scrape_collector_*; NULL: none. */
+    const char *node_collector;
+    const struct option *options; /* of its own, up to OPTIONS_END, or NULL */
+    size_t config_bytes;          /* size of the struct that the options fill */
+
+    /* Makes the state that read gets; may be NULL for an input without any. `config` and `host`
+     * outlive the state. 0, INPUT_ABSENT, or a negative errno with *error filled. */
+    int (*open)(const void *config, const struct input_host *host, void **state_out,
+                struct input_error *error);
+    void (*close)(void *state);
+
+    /* Adds the samples of now. 0, INPUT_ABSENT, or a negative errno with *error filled; what it
+     * had added is then not used. */
+    int (*read)(void *state, struct reading *reading, struct input_error *error);
+};
+
+/* All inputs, up to a NULL. */
+extern const struct input *const input_table[];
+
+/* NULL if there is none of that name. */
+const struct input *input_find(const char *name);
+
+/* Fills *error and returns `result`: return input_fail(error, -EINVAL, "%s: line %zu", ...); */
+__attribute__((format(printf, 3, 4))) int input_fail(struct input_error *error, int result,
+                                                     const char *format, ...);
+
+/*
+ * Help for inputs that read small text files under proc and sys (procfs.c).
+ */
+#define PROCFS_FILE_BYTES_MAX (4 * 1024 * 1024)
+
+/* Reads a whole file into the buffer (cleared first), NUL-terminated. 0, -ENOENT, -E2BIG or
+ * another negative errno, with *error filled (NULL: not wanted). The path is a format. */
+__attribute__((format(printf, 3, 4))) WARN_UNUSED int
+procfs_read(struct buffer *out, struct input_error *error, const char *format, ...);
+
+/* The next line of a text, its line feed replaced by a NUL, *cursor moved; NULL at the end. */
+char *procfs_line(char **cursor);
+
+/* The next field between blanks, likewise; NULL at the line's end. */
+char *procfs_field(char **cursor);
+
+/* Whole-text numbers: 0, -EINVAL or -ERANGE. */
+WARN_UNUSED int procfs_u64(const char *text, uint64_t *number_out);
+WARN_UNUSED int procfs_double(const char *text, double *number_out);
+
+/* A file that holds one number (sysfs attributes). */
+__attribute__((format(printf, 3, 4))) WARN_UNUSED int
+procfs_read_u64(uint64_t *number_out, struct input_error *error, const char *format, ...);
+
+/* Seconds of a number of USER_HZ ticks (100 a second), as node_exporter computes them. */
+double procfs_ticks(uint64_t ticks);
+
+#endif

@@ -1,0 +1,53 @@
+/*
+ * The uplink: takes frames from the queue, publishes them over MQTT and frees what the collector
+ * says is committed. Everything runs on the thread that calls uplink_turn; the sampling thread
+ * only appends to the queue and calls uplink_wake.
+ *
+ * Flow: one frame until the first ack, then what the acks' credit allows. What is unacked when a
+ * connection ends, or for too long, is sent again from the first unacked frame.
+ */
+#ifndef SHOAL_AGENT_UPLINK_H
+#define SHOAL_AGENT_UPLINK_H
+
+#include "agent/queue.h"
+#include "common/mqtt.h"
+
+#define UPLINK_WINDOW_FRAMES_MAX 64  /* in flight, whatever the credit says */
+#define UPLINK_RESEND_MS_MIN 2000    /* after PUBACK, without an ack */
+#define UPLINK_RESEND_MS_MAX 60000
+#define UPLINK_NOBODY_MS_MAX 60000   /* wait after PUBACK 0x10, unless a Hello comes */
+
+struct uplink_options {
+    struct mqtt_options mqtt; /* subscriptions and will are the uplink's to fill in */
+    const char *topic_prefix;
+    const char *node;
+    struct queue *queue;
+    struct clock *clock;
+    const char *version;
+    uint64_t seed;
+};
+
+/* Totals since start, for the agent's own metrics; read from any thread. */
+struct uplink_state {
+    bool is_connected;
+    bool has_collector;      /* an ack has come over this connection */
+    uint64_t connects;       /* connections made ready */
+    uint64_t failures;       /* attempts and connections lost */
+    uint64_t frames_sent, bytes_sent;
+    uint64_t frames_resent;
+    uint64_t acks;
+    uint64_t rejected;       /* frames refused by the collector */
+    uint64_t acked_sequence;
+};
+
+struct uplink;
+
+WARN_UNUSED int uplink_new(const struct uplink_options *options, struct uplink **uplink_out);
+void uplink_free(struct uplink *uplink); /* says offline first where it is connected; may be NULL */
+
+/* Works for at most timeout_ms. */
+void uplink_turn(struct uplink *uplink, int64_t timeout_ms);
+void uplink_wake(struct uplink *uplink);
+void uplink_state(struct uplink *uplink, struct uplink_state *state_out);
+
+#endif
