@@ -43,8 +43,7 @@ struct frame_header {
     uint64_t stream;
     uint64_t sequence;
     uint64_t key;
-    bool has_crc;
-    uint32_t crc; /* as the frame says; without one, computed over all of it after predecessor 0 */
+    uint32_t crc; /* as the frame says, 0 if it says none */
 };
 
 struct frame_input {
@@ -84,7 +83,7 @@ struct frame_reading {
 
 struct frame {
     struct frame_header header;
-    uint32_t crc; /* the chain's, for the next frame */
+    uint32_t crc; /* computed: the next frame's predecessor CRC */
     uint32_t samples; /* of all readings, unchanged ones included */
     size_t n_node_labels;
     const struct label *node_labels;
