@@ -1,13 +1,17 @@
 /*
- * An MQTT 5 session over libmosquitto: one thread owns it and turns it; nothing here blocks but
- * the name lookup, TCP and TLS handshake within mqtt_turn. Clean start, session expiry 0, a fresh
- * libmosquitto instance for each connection (an old one would resend by itself), reconnects with
- * back-off and full jitter. Knows nothing of frames.
+ * An MQTT 5 session over libmosquitto: one thread owns it and turns it. Clean start, session
+ * expiry 0, a fresh libmosquitto instance for each connection (an old one would resend by itself),
+ * reconnects with back-off and full jitter. Knows nothing of frames.
  *
- * `struct mqtt` is an interface: mqtt_open gives the real one, tests have their own.
+ * `struct mqtt` is an interface: mqtt_open gives the real one, or what the options' provider makes
+ * (a test's, a simulation's).
  */
 #ifndef SHOAL_COMMON_MQTT_H
 #define SHOAL_COMMON_MQTT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include "common/clock.h"
 #include "common/series.h"
@@ -19,21 +23,24 @@
 #define MQTT_NO_SUBSCRIBERS 0x10 /* PUBACK reason: nobody listens */
 #define MQTT_ERROR_TEXT_MAX 256
 
+struct mqtt_provider;
+
 struct mqtt_options {
+    struct mqtt_provider *provider; /* NULL: the real thing */
     const char *host;
     uint16_t port;
     const char *client_id;
     const char *username; /* "": none */
     const char *password;
     bool use_tls;
-    const char *ca_file;  /* "": the system's */
+    const char *ca_file;              /* "": the system's */
     const char *cert_file, *key_file; /* "": none */
     bool skip_host_check; /* for tests and odd certificates; said loudly by the caller */
     int64_t keepalive_ms;
     uint16_t receive_maximum;
     struct clock *clock;
     const char *const *subscriptions; /* NULL-terminated, at most MQTT_SUBSCRIPTIONS_MAX, QoS 1 */
-    const char *will_topic; /* NULL: none; retained, QoS 1 */
+    const char *will_topic;           /* NULL: none; retained, QoS 1 */
     const void *will_payload;
     size_t will_bytes;
 };
@@ -52,7 +59,35 @@ struct mqtt_events {
     void (*published)(void *context, int id, uint8_t reason);
 };
 
+struct mqtt_message {
+    const char *topic;
+    const void *payload;
+    size_t size;
+    bool is_retained;
+};
+
+/* What an implementation does; the functions below say what each means. */
 struct mqtt;
+struct mqtt_driver {
+    void (*close)(struct mqtt *mqtt);
+    int64_t (*turn)(struct mqtt *mqtt, int64_t timeout_ms);
+    void (*wake)(struct mqtt *mqtt);
+    int (*publish)(struct mqtt *mqtt, const struct mqtt_message *message, int *id_out);
+    bool (*is_ready)(const struct mqtt *mqtt);
+    int (*set_will)(struct mqtt *mqtt, const void *payload, size_t size);
+    void (*drop)(struct mqtt *mqtt, int64_t delay_ms);
+};
+
+/* The first member of each implementation. */
+struct mqtt {
+    const struct mqtt_driver *driver;
+};
+
+/* Makes sessions of another kind; embedded in a struct of the test's. */
+struct mqtt_provider {
+    int (*open)(struct mqtt_provider *provider, const struct mqtt_options *options,
+                const struct mqtt_events *events, void *context, struct mqtt **mqtt_out);
+};
 
 /* Copies the options and connects at the first turn. 0, -ENOMEM, -EINVAL. */
 WARN_UNUSED int mqtt_open(const struct mqtt_options *options, const struct mqtt_events *events,
@@ -72,8 +107,7 @@ void mqtt_wake(struct mqtt *mqtt);
  * QoS 1. Only on the owner's thread and only while ready: 0 with *id_out for `published`,
  * -ENOTCONN, -EMSGSIZE (over the broker's Maximum Packet Size), -ENOMEM.
  */
-WARN_UNUSED int mqtt_publish(struct mqtt *mqtt, const char *topic, const void *payload,
-                             size_t size, bool is_retained, int *id_out);
+WARN_UNUSED int mqtt_publish(struct mqtt *mqtt, const struct mqtt_message *message, int *id_out);
 
 bool mqtt_is_ready(const struct mqtt *mqtt);
 
