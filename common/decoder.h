@@ -15,6 +15,11 @@
 #define DECODED_BYTES_MAX (32 * 1024 * 1024)  /* memory that decoding one frame may take */
 #define READINGS_PER_FRAME_MAX 4096
 #define NODE_LABELS_MAX 32
+#define INPUT_NAME_BYTES_MAX 127
+#define JOB_BYTES_MAX 127
+#define INSTANCE_BYTES_MAX 255
+#define IDS_PER_GROUP_MAX (2 * SERIES_PER_NODE_MAX) /* of series, and of families; gone ones too */
+#define READING_MS_MAX INT64_C(1000000000000000) /* of the boot-time clock */
 
 /* Why a frame is refused: same numbers as shoal.v1.Rejected.Reason. */
 enum reject_reason {
@@ -94,9 +99,16 @@ struct frame {
 enum { DECODER_REJECTED = 1, DECODER_NOT_NEXT = 2 };
 
 struct decoder;
+struct decoder_workspace;
 
-/* NULL when out of memory. A new decoder waits for a key frame of any stream. */
-struct decoder *decoder_new(void);
+/* What the decoders of one thread share: a zstd context and room for a decompressed body (some
+ * hundred kilobytes; a decoder itself is small). NULL when out of memory. */
+struct decoder_workspace *decoder_workspace_new(void);
+void decoder_workspace_free(struct decoder_workspace *workspace); /* after its decoders; or NULL */
+
+/* NULL when out of memory. A new decoder waits for a key frame of any stream. The workspace is not
+ * owned; NULL gives the decoder one of its own. */
+struct decoder *decoder_new(struct decoder_workspace *workspace);
 void decoder_free(struct decoder *decoder); /* may be NULL */
 
 /* Forgets everything; the next frame has to be a key frame. */
