@@ -10,7 +10,10 @@
 #include "common/encoder.h"
 #include "common/envelope.h"
 
-enum { QUEUE_EMPTY = 1 };
+enum {
+    QUEUE_EMPTY = 1,
+    QUEUE_CUT = 2 /* the frame's group was dropped: the frame is counted, not kept */
+};
 
 struct queue;
 
@@ -18,16 +21,17 @@ struct queue_frame {
     uint64_t sequence;
     uint64_t key;
     uint32_t samples;
-    int64_t time_ms; /* boot-time clock */
-    uint64_t first;  /* lowest sequence still held: always a group's first */
+    int64_t time_ms;       /* boot-time clock */
+    uint64_t first;        /* lowest sequence still held: always a group's first */
     bool is_last_of_group; /* a later group has begun */
     struct buffer bytes;
 };
 
 struct queue_state {
     uint64_t stream;
-    uint64_t first, last;     /* sequences held; last 0 if none was ever appended */
-    uint64_t frames, bytes;   /* held */
+    uint64_t first, last;   /* sequences held; last: the last one appended, 0 if none was */
+    uint64_t acked;         /* as the last queue_ack said */
+    uint64_t frames, bytes; /* held */
     uint64_t unacked_frames, unacked_bytes;
     int64_t oldest_unacked_ms; /* boot time; INT64_MAX if none */
     struct drop_total drops[DROP_REASONS];
@@ -37,8 +41,12 @@ struct queue_state {
 struct queue *queue_new(uint64_t stream, uint64_t max_bytes);
 void queue_free(struct queue *queue); /* may be NULL */
 
-/* Takes a copy; drops old groups to make room. Sequences have to follow one another.
- * 0, -ENOMEM, -EMSGSIZE (the frame alone is over the bound), -EINVAL (sequence). */
+/*
+ * Takes a copy; drops old groups to make room. Sequences have to follow one another; only a key
+ * frame may come after a gap. What is not kept is counted as dropped, and so is the rest of its
+ * group, which is no use without it.
+ * 0, QUEUE_CUT, -ENOMEM, -EMSGSIZE (the frame alone is over the bound), -EINVAL (sequence).
+ */
 WARN_UNUSED int queue_append(struct queue *queue, const struct encoded_frame *frame);
 
 /* A copy of the first frame held whose sequence is at least `sequence`, into frame_out (its buffer
@@ -49,8 +57,11 @@ WARN_UNUSED int queue_read(struct queue *queue, uint64_t sequence, struct queue_
  * A lower number than before (a store that came back older) makes the rest unacked again. */
 void queue_ack(struct queue *queue, uint64_t sequence);
 
-/* The frame was refused: drops the rest of its group and counts it under `reason`. */
+/* The frame was refused: drops it and the rest of its group and counts them under `reason`. */
 void queue_drop_group(struct queue *queue, uint64_t sequence, enum drop_reason reason);
+
+/* A new bound, which holds from the next append on. */
+void queue_set_bound(struct queue *queue, uint64_t max_bytes);
 
 void queue_state(struct queue *queue, struct queue_state *state_out);
 
