@@ -21,8 +21,8 @@ struct series {
     const struct label *labels; /* ascending by name, none with an empty value */
     size_t n_labels;
     enum series_suffix suffix;
-    uint32_t slot;    /* below reading_slots() */
-    uint64_t born;    /* number of the reading that first had it: tells a slot's series apart */
+    uint32_t slot; /* below reading_slots() */
+    uint64_t born; /* number of the reading that first had it: tells a slot's series apart */
 };
 
 struct sample {
@@ -59,8 +59,9 @@ void reading_add_part(struct reading *reading, const struct family *family,
 #define NO_LABELS NULL, 0
 
 /*
- * A family that is only known at run time. The same name, type and help give the same family;
- * the first type and help of a name hold for as long as any reading uses it. Never NULL: after an
+ * A family that is only known at run time. The same name gives the same family; its first type and
+ * help hold for as long as any series uses it. To be asked for anew in each reading: one that
+ * nothing uses is freed, and its address may come back as another family's. Never NULL: after an
  * error it is a family that reading_add() ignores.
  */
 const struct family *reading_family(struct reading *reading, const char *name,
@@ -70,7 +71,8 @@ const struct family *reading_family(struct reading *reading, const char *name,
  * Ends the reading.
  *   0         good
  *   -ENOMEM
- *   -EINVAL   a bad name, text or number of labels: see reading_error()
+ *   -EINVAL   a bad name, text or number of labels, a suffix that does not fit the family's type:
+ *             see reading_error()
  *   -EEXIST   the same series twice
  *   -E2BIG    over SERIES_PER_INPUT_MAX
  * After an error it holds no samples, and what was known stays as it was before reading_begin.
