@@ -14,7 +14,8 @@
 #include "common/topic.h"
 
 #define LIVE_NODE_MAX_DEFAULT 10000
-#define LIVE_DOWN_MS_MIN 30000 /* a node is down after three intervals, and at least this */
+#define LIVE_JOB_DEFAULT "node"      /* of a node that has not been heard */
+#define LIVE_DOWN_MS_MIN 30000       /* a node is down after three intervals, and at least this */
 #define LIVE_SHOW_MS (5 * 60 * 1000) /* a reading older than this and 3 intervals is not shown */
 
 enum { LIVE_UNKNOWN = 1, LIVE_DOWN = 2 };
@@ -26,7 +27,7 @@ enum live_count {
     LIVE_BYTES,
     LIVE_DUPLICATES,
     LIVE_GAP_FRAMES,
-    LIVE_RESYNCS,   /* asked to send again */
+    LIVE_RESYNCS,    /* asked to send again */
     LIVE_OVERLOADED, /* dropped unacked at a bound */
     LIVE_COUNTS
 };
@@ -47,14 +48,15 @@ struct live_node {
     char node[NODE_ID_BYTES_MAX + 1];
     char version[VERSION_BYTES_MAX + 1];
     bool is_up;
-    bool is_online;          /* as its status says: a hint */
-    bool is_rebuilt;         /* values are as the store has them */
+    bool is_online;              /* as its status says: a hint */
+    bool is_rebuilt;             /* values are as the store has them */
     int64_t last_reading_utc_ms; /* newest, by the node's own map; INT64_MIN: none */
     int64_t last_commit_utc_ms;  /* INT64_MIN: none in this process's life */
-    int64_t lag_ms;          /* from reading to commit, of the last frame */
-    int64_t clock_offset_ms; /* node's UTC less the collector's at receipt, of a live frame */
+    int64_t lag_ms;              /* from reading to commit, of the last frame */
+    int64_t clock_offset_ms;     /* node's UTC less the collector's at receipt, of a live frame */
     uint64_t backlog_frames, backlog_bytes, backlog_oldest_age_ms;
     uint64_t series;
+    uint64_t hidden_series; /* ever left out for VALUES_TEXT_BYTES_MAX */
     uint64_t counts[LIVE_COUNTS];
     uint64_t rejected[REJECT_REASONS];
     struct drop_total drops[DROP_REASONS];
@@ -70,13 +72,16 @@ void live_free(struct live *live); /* may be NULL */
 
 /* --- written by ingest --- */
 
-/* The node is known, by a stream in the store, a frame, or the configuration. 0, -ENOMEM, or
- * -E2BIG at the bound of nodes. */
+/* The node is known, by a stream in the store or a frame: its values are to be rebuilt. 0, -ENOMEM,
+ * or -E2BIG at the bound of nodes. */
 WARN_UNUSED int live_add_node(struct live *live, const char *node);
 
-/* Applies a committed frame. Frames of a stream come in order; a key frame begins a group. On
- * rebuild `envelope->received_utc_ms` is the time of its commit. 0 or -ENOMEM (the node then shows
- * nothing until its next key frame). */
+/* The configuration names the node. If nothing else did before, there is nothing to rebuild. */
+WARN_UNUSED int live_add_named(struct live *live, const char *node);
+
+/* Applies a committed frame of a node that was added. Frames of a stream come in order; a key frame
+ * begins a group. On rebuild `envelope->received_utc_ms` is the time of its commit. 0, -ENOENT, or
+ * -ENOMEM (the node then shows nothing until its next key frame). */
 WARN_UNUSED int live_apply(struct live *live, const char *node, const struct frame *frame,
                            const struct live_envelope *envelope);
 
@@ -85,6 +90,7 @@ void live_rebuilt(struct live *live, const char *node);
 
 void live_count(struct live *live, const char *node, enum live_count count, uint64_t n);
 void live_reject(struct live *live, const char *node, enum reject_reason reason);
+/* An online node is known from now on. */
 void live_status(struct live *live, const char *node, const struct status *status);
 
 /* All that is known of its values may be wrong: shows nothing until it is applied anew. */
@@ -95,10 +101,12 @@ void live_set_broker(struct live *live, bool is_connected);
 
 /* --- read by pages --- */
 
-typedef void (*live_visit)(void *context, const struct live_node *node);
-void live_nodes(struct live *live, live_visit visit, void *context); /* by name */
+/* Every node, sorted by name: an array for the caller to free. 0 or -ENOMEM. */
+WARN_UNUSED int live_nodes(struct live *live, struct live_node **nodes_out, size_t *n_out);
 
-/* Every target of every node: its labels are `{name, value}` of the node. */
+/* Every target of every node; the labels are the node's. A node without any, not heard so far, has
+ * the one that a host has: job "node". `visit` is called under the lock: it is quick and calls
+ * nothing of this module. */
 struct live_target {
     const char *node, *job, *instance;
     const struct label *labels;
@@ -112,13 +120,11 @@ WARN_UNUSED int live_write_target(struct live *live, const char *node, const cha
                                   const char *instance, enum exposition_format format,
                                   struct buffer *out);
 
-/* All targets of nodes that are up, families grouped across them, with instance and job. Without
- * the end of the exposition, so that a page may go on. 0 or -ENOMEM. */
+/* All targets of nodes that are up, families grouped across them, with instance and job; the
+ * samples of `own` (may be NULL) among them, as they are and without a time. Without the end of the
+ * exposition, so that a page may go on. 0 or -ENOMEM. */
 WARN_UNUSED int live_write_fleet(struct live *live, enum exposition_format format,
-                                 struct buffer *out);
-
-/* Adds shoal_node_* (label node) to a reading of the collector's own. */
-void live_add_metrics(struct live *live, struct reading *reading);
+                                 const struct reading *own, struct buffer *out);
 
 struct live_totals {
     size_t nodes, series, identities, bytes;
