@@ -1,0 +1,35 @@
+/*
+ * TLS for a connection to the broker. libmosquitto takes our SSL_CTX, so that OpenSSL itself checks
+ * the host's name and the reason for a failure can be told. Knows nothing of MQTT.
+ */
+#ifndef SHOAL_COMMON_MQTT_TLS_H
+#define SHOAL_COMMON_MQTT_TLS_H
+
+#include <openssl/ssl.h>
+
+#include "common/mqtt.h"
+
+enum { MQTT_TLS_BAD = 1 };
+
+/* What is wrong, for people: "/etc/shoal/ca.pem: No such file or directory". */
+struct mqtt_tls_error {
+    char text[MQTT_ERROR_TEXT_MAX];
+};
+
+/*
+ * A context by the options: TLS 1.2 at least, the peer checked against ca_file or the system's
+ * authorities and, unless skip_host_check, against the host's name or address. Reads the files, so
+ * that a renewed certificate is taken by the next connection. Free it with SSL_CTX_free.
+ * 0, MQTT_TLS_BAD with *error filled, -ENOMEM.
+ */
+WARN_UNUSED int mqtt_tls_context(const struct mqtt_options *options, SSL_CTX **context_out,
+                                 struct mqtt_tls_error *error);
+
+/* Why the peer's certificate was refused, or NULL if it was not. */
+const char *mqtt_tls_verify_error(const SSL *ssl);
+
+/* The last part of an OpenSSL error line, "error:0A000086:SSL routines::certificate verify failed".
+ */
+const char *mqtt_tls_error_reason(const char *line);
+
+#endif
