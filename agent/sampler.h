@@ -9,25 +9,30 @@
 #include "agent/input.h"
 #include "common/encoder.h"
 
-#define SAMPLER_SNAP_MS 20 /* a reading this near to its tick carries the tick's time */
+#define SAMPLER_SNAP_MS 20       /* a reading this near to its tick carries the tick's time */
+#define SAMPLER_WAIT_MS 50       /* what a turn waits for the workers that it started, together */
+#define SAMPLER_REPEAT_MS 60000  /* inputs slower than this are said again */
+#define SAMPLER_FIRST_MS 1000    /* everything is read once within this time of the start */
+#define SAMPLER_OWN_NAME "agent" /* the agent's own metrics, as an input on the wire */
 
 /* One input as configured. */
 struct sampler_input {
     const struct input *input;
     const void *config;
     int64_t interval_ms;
-    int64_t timeout_ms; /* of a blocking read */
+    int64_t timeout_ms; /* a blocking read that takes longer counts as failed until it ends */
 };
 
 struct sampler_options {
     const struct sampler_input *inputs; /* copied */
     size_t n_inputs;
-    struct input_host host;
-    const char *node; /* its hash gives the phase of sampling */
+    int64_t own_interval_ms;       /* of the agent's own metrics */
+    const struct input_host *host; /* outlives the sampler, as the inputs' configurations do */
+    const char *node;              /* its hash gives the phase of sampling */
     struct encoder_options encoder;
     encoder_emit emit; /* gets the frames, on the sampling thread; must not wait */
     void *context;
-    /* Adds the agent's own metrics (uplink, queue) to each reading of the agent itself; may be NULL. */
+    /* Adds what else the agent knows of itself (uplink, queue) to its own metrics; may be NULL. */
     void (*add_own)(void *context, struct reading *reading);
 };
 
@@ -36,16 +41,26 @@ struct sampler;
 /* 0, -ENOMEM, or an error of starting a worker. An input that cannot open is tried again later and
  * reported by shoal_input_up. */
 WARN_UNUSED int sampler_new(const struct sampler_options *options, struct sampler **sampler_out);
-void sampler_free(struct sampler *sampler); /* leaves hung workers behind; may be NULL */
+
+/* Whether everything is freed: false where a hung read was left behind, which goes on using its
+ * input's configuration and the host. May be NULL. */
+bool sampler_free(struct sampler *sampler);
 
 /* Boot time in milliseconds of the next tick. */
 int64_t sampler_next_ms(const struct sampler *sampler);
 
-/* Reads all that is due now and cuts a frame. 0, or an error of the encoder or of emit. */
+/* Becomes readable when a blocking read has ended: sampler_turn takes it before the next tick. */
+int sampler_fd(const struct sampler *sampler);
+
+/* Reads all that is due now and cuts a frame. A tick that is over by more than half its interval
+ * is skipped. 0, or an error of the encoder or of emit. */
 WARN_UNUSED int sampler_turn(struct sampler *sampler);
 
-/* One reading of every input, for --once and --print: fills `out` with Prometheus text. Waits for
- * each blocking input up to its timeout. 0 or -ENOMEM. */
+/* The next frame begins a group. */
+void sampler_end_group(struct sampler *sampler);
+
+/* One reading of every input, for --once: appends Prometheus text to `out`. Waits for each
+ * blocking input up to its timeout. 0 or -ENOMEM. */
 WARN_UNUSED int sampler_once(struct sampler *sampler, struct buffer *out);
 
 #endif

@@ -1,0 +1,44 @@
+/*
+ * The agent's configuration: its option tables, and the struct that they fill. Each input's
+ * section has what all inputs have, and its own options.
+ */
+#ifndef SHOAL_AGENT_SETTINGS_H
+#define SHOAL_AGENT_SETTINGS_H
+
+#include "agent/sampler.h"
+#include "common/broker.h"
+#include "common/config.h"
+#include "common/log.h"
+
+#define SETTINGS_INTERVAL_MS_MIN 100
+#define SETTINGS_INTERVAL_MS_MAX (24 * 3600 * 1000)
+
+struct settings {
+    char *node_id; /* "": by host name */
+    struct config_map node_labels;
+    char *state_directory;
+    struct broker_settings broker;
+    char *proc, *sys, *rootfs;
+    int64_t interval_ms;
+    uint64_t queue_bytes;
+    int log_level;
+
+    struct input_host host;        /* of proc, sys, rootfs */
+    struct label *labels;          /* of node_labels */
+    struct sampler_input *sampled; /* the inputs that are on */
+    size_t n_sampled;
+
+    struct settings_tables *tables;
+};
+
+/* Reads the files over the defaults. `inputs` is a table up to a NULL. 0, CONFIG_BAD with *error
+ * filled, or -ENOMEM. */
+WARN_UNUSED int settings_load(const struct input *const *inputs, const char *const *files,
+                              size_t n_files, struct settings **settings_out,
+                              struct config_error *error);
+void settings_free(struct settings *settings); /* may be NULL */
+
+/* As YAML, each option with its help. */
+void settings_print(const struct settings *settings, struct buffer *out);
+
+#endif
