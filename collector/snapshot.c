@@ -42,6 +42,7 @@ struct page {
     const struct snapshot *snapshot;
     const struct identity_family **families; /* those in use, by name */
     size_t n_families;
+    const struct family **names;
     uint32_t *ends;  /* by family number: where its samples end in `order` */
     uint32_t *order; /* indices of samples */
 };
@@ -49,6 +50,7 @@ struct page {
 static void page_deinit(struct page *page)
 {
     free(page->families);
+    free(page->names);
     free(page->ends);
     free(page->order);
 }
@@ -57,9 +59,12 @@ static int page_init(struct page *page, const struct snapshot *snapshot, uint32_
 {
     *page = (struct page){.snapshot = snapshot};
     page->families = malloc(family_bound * sizeof(struct identity_family *) + 1);
+    page->names = malloc(family_bound * sizeof(struct family *) + 1);
     page->ends = calloc(family_bound + 1, sizeof(*page->ends));
     page->order = malloc(snapshot->n_samples * sizeof(*page->order) + 1);
-    return page->families == NULL || page->ends == NULL || page->order == NULL ? -ENOMEM : 0;
+    if (page->families == NULL || page->names == NULL || page->ends == NULL || page->order == NULL)
+        return -ENOMEM;
+    return 0;
 }
 
 static int compare_families(const void *a, const void *b)
@@ -109,15 +114,40 @@ static void write_sample(const struct snapshot *snapshot, uint32_t index,
                       });
 }
 
-static void write_page(const struct page *page, enum exposition_format format, struct buffer *out)
+/* The families by name, each name once: of several the first one that was born. */
+static size_t find_names(struct page *page)
 {
-    uint32_t at = 0;
+    size_t n = 0;
     for (size_t i = 0; i < page->n_families; i++) {
-        const struct identity_family *family = page->families[i];
-        if (i == 0 || strcmp(page->families[i - 1]->family.name, family->family.name) != 0)
-            exposition_family(out, format, &family->family);
-        for (; at < page->ends[family->number]; at++)
+        const struct family *family = &page->families[i]->family;
+        if (n == 0 || strcmp(page->names[n - 1]->name, family->name) != 0)
+            page->names[n++] = family;
+    }
+    return n;
+}
+
+/* Writes from *index_io on the families of one name. */
+static void write_name(const struct page *page, const char *name, enum exposition_format format,
+                       size_t *index_io, struct buffer *out)
+{
+    size_t i = *index_io;
+    uint32_t at = i == 0 ? 0 : page->ends[page->families[i - 1]->number];
+    for (; i < page->n_families && strcmp(page->families[i]->family.name, name) == 0; i++) {
+        for (; out != NULL && at < page->ends[page->families[i]->number]; at++)
             write_sample(page->snapshot, page->order[at], format, out);
+    }
+    *index_io = i;
+}
+
+static void write_page(struct page *page, enum exposition_format format, struct buffer *out)
+{
+    size_t n = find_names(page), index = 0;
+    for (size_t i = 0; i < n; i++) {
+        struct family shown;
+        bool is_shown = exposition_resolve(format, page->names, n, i, &shown) == 0;
+        if (is_shown)
+            exposition_family(out, format, &shown);
+        write_name(page, page->names[i]->name, format, &index, is_shown ? out : NULL);
     }
 }
 

@@ -51,8 +51,9 @@ static inline void snapshot_add(struct snapshot *snapshot, const struct identity
 
 /*
  * Writes the samples, families sorted by name, each with HELP and TYPE once: of several families of
- * one name those of the first that was born hold. Within a family the samples stand in the order in
- * which they were added. Families have numbers below family_bound. 0 or -ENOMEM.
+ * one name those of the first that was born hold; clashes go as exposition_resolve says. Within a
+ * family the samples stand in the order in which they were added. Families have numbers below
+ * family_bound. 0 or -ENOMEM.
  */
 WARN_UNUSED int snapshot_write(const struct snapshot *snapshot, uint32_t family_bound,
                                enum exposition_format format, struct buffer *out);
