@@ -2,7 +2,6 @@
 
 import os
 import struct
-import subprocess
 import time
 
 import harness
@@ -54,11 +53,7 @@ class Acks:
 
     def __init__(self, bed, broker, node, wire):
         self.wire = wire
-        command = broker.client("mosquitto_sub", node, "-t", f"{harness.PREFIX}/{node}/acks", "-F", "%x")
-        log = bed.log(f"acks-{node}")
-        self.process = bed.add(harness.Process(f"acks-{node}", command, log)).start()
-        # It is subscribed once it gets what the broker echoes to it: there is no other sign.
-        harness.wait_for(lambda: f"u'{node}'" in broker.process.log(), "the subscriber of acks")
+        self.process = subscribe(bed, broker, node, f"{harness.PREFIX}/{node}/acks", "-F", "%x")
 
     def all(self):
         lines = self.process.log().split()
@@ -68,8 +63,10 @@ class Acks:
         return harness.wait_for(lambda: next((a for a in self.all() if condition(a)), None), what)
 
 
-def capture(broker, topic, path, seconds=harness.DEADLINE):
-    """Writes the next payload on a topic to a file."""
-    command = broker.client("mosquitto_sub", harness.COLLECTOR_USER, "-t", topic, "-C", 1, "-N")
-    with open(path, "wb") as out:
-        subprocess.run(command, stdout=out, timeout=seconds, check=True)
+def subscribe(bed, broker, user, topic, *arguments):
+    """A running mosquitto_sub, subscribed; its log is what came."""
+    name = f"subscriber-{len(bed.processes)}"
+    command = broker.client("mosquitto_sub", user, "-i", name, "-t", topic, *arguments)
+    process = bed.add(harness.Process(name, command, bed.log(name))).start()
+    broker.process.wait_log(f"{name} 1 {topic}")
+    return process

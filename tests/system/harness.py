@@ -215,6 +215,7 @@ class Broker:
             "max_queued_bytes 67108864",
             "max_packet_size 262144",
             "log_dest stderr",
+            *(f"log_type {kind}" for kind in ("error", "warning", "notice", "information", "subscribe")),
         ]
         if os.geteuid() == 0:
             lines.append("user root")  # the tests' directory is not for the user mosquitto
@@ -233,7 +234,7 @@ class Broker:
         return self
 
     def settings(self, user, **changes):
-        """The section `broker` of a daemon's configuration."""
+        """The section `broker` of a daemon's configuration; a change to None leaves a key out."""
         section = {
             "host": "127.0.0.1",
             "port": self.port,
@@ -241,14 +242,14 @@ class Broker:
             "password_file": self.directory / user,
         }
         if self.tls:
-            section["tls"] = {
-                "enabled": True,
+            section.update({
+                "tls": True,
                 "ca_file": self.tls.ca,
                 "cert_file": self.tls.path(f"{user}.crt"),
                 "key_file": self.tls.path(f"{user}.key"),
-            }
+            })
         section.update(changes)
-        return section
+        return {key: value for key, value in section.items() if value is not None}
 
     def client(self, program, user, *arguments):
         """The command line of mosquitto_pub or mosquitto_sub as that user."""
@@ -352,16 +353,15 @@ class Collector:
 class Agent:
     """shoal-agent; its state outlives a restart."""
 
-    def __init__(self, bed, broker, node="node1", settings=None, user=None, **changes):
+    def __init__(self, bed, broker, node="node1", interval="1s", labels=None, user=None, **changes):
         self.node = node
         self.file = bed.directory / f"{node}.yaml"
         values = {
-            "node": node,
+            "node": {"id": node, "labels": labels or {}},
             "state_directory": bed.directory / f"{node}-state",
             "broker": broker.settings(user or node, **changes),
-            "interval": "1s",
+            "sampling": {"interval": interval},
         }
-        values.update(settings or {})
         self.file.write_text(yaml(values) + "\n")
         self.process = bed.add(Process(
             node, [BUILD / "agent/shoal-agent", "--config", self.file], bed.log(node)))

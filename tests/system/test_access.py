@@ -26,8 +26,7 @@ def test_tls_with_client_certificate_and_password(bed, tls):
 def test_wrong_authority_is_named(bed, tls, tmp_path):
     broker = bed.broker(tls=tls)
     other = Authority(tmp_path / "other")
-    section = dict(broker.settings("node1")["tls"], ca_file=other.ca)
-    agent = bed.agent(broker, tls=section)
+    agent = bed.agent(broker, ca_file=other.ca)
     line = agent.process.wait_log("certificate verify failed")
     assert f"127.0.0.1:{broker.port}" in line
     assert agent.process.is_running(), "it goes on trying"
@@ -36,8 +35,7 @@ def test_wrong_authority_is_named(bed, tls, tmp_path):
 def test_missing_client_certificate_is_refused(bed, tls):
     broker = bed.broker(tls=tls)
     collector = bed.collector(broker)
-    section = {"enabled": True, "ca_file": tls.ca}
-    agent = bed.agent(broker, tls=section)
+    agent = bed.agent(broker, cert_file=None, key_file=None)
     line = agent.process.wait_log(f"127.0.0.1:{broker.port}")
     assert "warning" in line.lower() or "error" in line.lower()
     assert collector.own().value("shoal_node_frames_total", node="node1") is None

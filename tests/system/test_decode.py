@@ -3,7 +3,7 @@
 import subprocess
 
 import frames
-from harness import BUILD, PREFIX
+from harness import BUILD, COLLECTOR_USER, PREFIX
 
 
 def decode(path):
@@ -13,13 +13,12 @@ def decode(path):
 
 def test_captured_payload(bed, tmp_path):
     broker = bed.broker()
-    collector = bed.collector(broker)
-    payload = tmp_path / "payload"
-    agent = bed.agent(broker)
-    frames.capture(broker, f"{PREFIX}/node1/frames", payload)
-    collector.wait_node("node1")
-    agent.process.stop()
-    done = decode(payload)
+    topic = f"{PREFIX}/node1/frames"
+    subscriber = frames.subscribe(bed, broker, COLLECTOR_USER, topic, "-C", 1, "-N")
+    bed.collector(broker)
+    bed.agent(broker)
+    assert subscriber.wait_exit() == 0
+    done = decode(subscriber.log_path)
     assert done.returncode == 0, done.stderr
     for word in ("stream", "sequence", "node_load1", "gauge", "node_cpu_seconds_total", "counter"):
         assert word in done.stdout

@@ -20,7 +20,7 @@ def fleet(tmp_path_factory):
     broker = bed.broker()
     collector = bed.collector(broker)
     for node in ("node1", "node2"):
-        bed.agent(broker, node, settings={"interval": "60s"})
+        bed.agent(broker, node, interval="60s")
     for node in ("node1", "node2"):
         collector.wait_node(node)
     yield collector

@@ -6,7 +6,7 @@ from harness import wait_for
 def test_pages_and_state_of_a_node(bed):
     broker = bed.broker()
     collector = bed.collector(broker, settings={"nodes": ["node2"]})
-    agent = bed.agent(broker, settings={"labels": {"site": "roof"}})
+    agent = bed.agent(broker, labels={"site": "roof"})
     collector.wait_node("node1", frames=2)
 
     entries = {e["labels"]["instance"]: e for e in collector.get("/sd").json()

@@ -12,7 +12,7 @@ def stored(collector):
     """{stream: [sequences]} as the store's file has them."""
     with sqlite3.connect(f"file:{collector.store}/shoal.db?mode=ro", uri=True) as store:
         streams = {}
-        for stream, sequence in store.execute("SELECT stream, sequence FROM frame ORDER BY 1, 2"):
+        for stream, sequence in store.execute("SELECT stream, sequence FROM frames ORDER BY 1, 2"):
             streams.setdefault(stream, []).append(sequence)
         return streams
 
