@@ -4,7 +4,7 @@
  *
  * One `struct store` writes (one thread at a time); readers open their own connection and copy at
  * most STORE_READ_BYTES_MAX per transaction, so that the WAL stays small. All SQL stands in
- * store.c (and migrations in store_schema.c), statements are prepared once.
+ * store_sql.c (and the tables in store_schema.c), statements are prepared once.
  */
 #ifndef SHOAL_COLLECTOR_STORE_H
 #define SHOAL_COLLECTOR_STORE_H
@@ -18,21 +18,21 @@
 #define STORE_ERROR_BYTES_MAX 512
 
 enum {
-    STORE_LOCKED = 1, /* another collector has this store */
-    STORE_NEWER = 2,  /* written by a newer shoal: its schema is not known here */
-    STORE_FULL = 3,   /* no room: nothing of the transaction is stored */
+    STORE_LOCKED = 1,   /* another collector has this store */
+    STORE_NEWER = 2,    /* written by a newer shoal: its schema is not known here */
+    STORE_FULL = 3,     /* no room: nothing of the transaction is stored */
     STORE_CONFLICT = 4, /* the sequence is committed already */
     STORE_NONE = 5
 };
 
 struct store;
-struct store_reader;
 
 struct store_options {
     const char *directory; /* made where it is missing; holds shoal.db, its WAL, lock and ballast */
     int64_t retention_ms;
     uint64_t size_bytes_max; /* of database and WAL */
     struct clock *clock;
+    bool is_clock_trusted; /* counts as synchronised: for retention by age */
 };
 
 struct store_error {
@@ -60,10 +60,10 @@ struct store_stream {
     int64_t row;
     char node[NODE_ID_BYTES_MAX + 1];
     uint64_t stream;
-    uint64_t committed; /* 0: none */
-    uint64_t key;       /* of the group of the last committed frame */
-    uint32_t crc;       /* of the last committed frame */
-    uint64_t frames;    /* ever committed */
+    uint64_t committed;  /* 0: none */
+    uint64_t key;        /* of the group of the last committed frame */
+    uint32_t crc;        /* of the last committed frame */
+    uint64_t frames;     /* ever committed */
     uint64_t gap_frames; /* ever passed over */
     int64_t last_commit_utc_ms;
 };
@@ -89,12 +89,17 @@ WARN_UNUSED int store_savepoint(struct store *store, struct store_error *error);
 WARN_UNUSED int store_release(struct store *store, struct store_error *error);
 void store_rollback_savepoint(struct store *store);
 
+/* The stream's row; STORE_NONE where there is none. */
+WARN_UNUSED int store_find_stream(struct store *store, const char *node, uint64_t stream,
+                                  struct store_stream *stream_out, struct store_error *error);
+
 /* The stream's row, made where it is missing: within a transaction. */
 WARN_UNUSED int store_stream(struct store *store, const char *node, uint64_t stream,
                              struct store_stream *stream_out, struct store_error *error);
 
 /* Appends a frame and moves the stream on; where sequence is over committed + 1 the numbers between
- * are kept as a gap. 0, STORE_CONFLICT, STORE_FULL, negative errno. */
+ * are kept as a gap. 0, STORE_CONFLICT, STORE_FULL, negative errno (-EINVAL: this frame alone
+ * cannot be stored). */
 WARN_UNUSED int store_append(struct store *store, const struct store_frame *frame,
                              struct store_error *error);
 
@@ -110,39 +115,19 @@ WARN_UNUSED int store_set_drops(struct store *store, const char *node,
 
 /* Deletes what is past retention, a bounded piece per call: by age of commit, at most a tenth of
  * the store an hour, and only while the clock is synchronised; by size the oldest group of the node
- * that has most. Never an open group (a stream's last). *more_out: call again soon. Takes a
- * transaction of its own. */
+ * that has most. Never an open group (the last of a node's newest stream). Freed pages are used
+ * again, and given back where the file is over its bound or the disk is full. *more_out: call again
+ * soon. Takes transactions of its own. */
 WARN_UNUSED int store_retain(struct store *store, bool *more_out, struct store_error *error);
 
 struct store_totals {
-    uint64_t bytes;  /* of database and WAL files */
-    uint64_t frames; /* held */
+    uint64_t bytes;          /* of database and WAL files */
+    uint64_t frames;         /* held */
     uint64_t deleted_frames; /* by retention, since open */
     uint64_t wal_bytes;
     bool has_ballast;
 };
+/* From any thread. */
 void store_totals(struct store *store, struct store_totals *totals_out);
-
-/* A connection for reading: own thread, any number. */
-WARN_UNUSED int store_reader_open(const char *directory, struct store_reader **reader_out,
-                                  struct store_error *error);
-void store_reader_close(struct store_reader *reader);
-
-/* All streams in the order of their last commit, oldest first; the callback's error ends it. */
-typedef int (*store_stream_visit)(void *context, const struct store_stream *stream);
-WARN_UNUSED int store_reader_streams(struct store_reader *reader, store_stream_visit visit,
-                                     void *context, struct store_error *error);
-
-/* Frames of one stream from `sequence` on, in order, at most STORE_READ_BYTES_MAX of them per
- * transaction (it takes as many as it needs); the bytes are valid during the call. */
-typedef int (*store_frame_visit)(void *context, const struct store_frame *frame);
-WARN_UNUSED int store_reader_frames(struct store_reader *reader, int64_t stream_row,
-                                    uint64_t sequence, store_frame_visit visit, void *context,
-                                    struct store_error *error);
-
-/* The same for the whole log after `log_id`: what consumers read. Ends at the newest frame. */
-WARN_UNUSED int store_reader_log(struct store_reader *reader, uint64_t log_id,
-                                 store_frame_visit visit, void *context,
-                                 struct store_error *error);
 
 #endif
