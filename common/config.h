@@ -45,9 +45,9 @@ struct config_map {
 struct option {
     const char *name;
     enum option_type type;
-    size_t offset;             /* of the field in the section's struct */
-    const char *default_text;  /* as it would stand in the file; for lists and maps "" is empty */
-    int64_t min, max;          /* INTEGER, DURATION (ms), SIZE; both 0: no range */
+    size_t offset;              /* of the field in the section's struct */
+    const char *default_text;   /* as it would stand in the file; for lists and maps "" is empty */
+    int64_t min, max;           /* INTEGER, DURATION (ms), SIZE; both 0: no range */
     const char *const *choices; /* CHOICE: NULL-terminated */
     /* A further check of TEXT, each LIST item or MAP value: NULL or what is wrong. May be NULL. */
     const char *(*check)(const char *value);
@@ -68,7 +68,8 @@ struct config_section {
 enum { CONFIG_BAD = 1 };
 
 struct config_error {
-    char text[512]; /* "/etc/shoal/agent.yaml:12: inputs.cpu.intervall: unknown key; did you mean interval?" */
+    char text[512]; /* "/etc/shoal/agent.yaml:12: inputs.cpu.intervall: unknown key; did you mean
+                       interval?" */
 };
 
 /*
