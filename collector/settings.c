@@ -157,9 +157,41 @@ void settings_free(struct settings *settings)
     config_deinit(sections, SECTIONS);
 }
 
-void settings_print(struct buffer *out, struct settings *settings)
+/* A section as text: equal settings give equal texts. */
+static void print_section(struct buffer *out, struct settings *settings, size_t section)
 {
     struct config_section sections[SECTIONS];
     make_sections(settings, sections);
+    config_print(out, &sections[section], 1);
+}
+
+void settings_differing(const struct settings *a, const struct settings *b, struct buffer *out)
+{
+    struct settings left = *a, right = *b; /* only read: their texts stay those of a and b */
+    right.top.nodes = left.top.nodes;
+    right.log.level = left.log.level;
+    struct config_section names[SECTIONS];
+    make_sections(&left, names);
+    for (size_t i = 0; i < SECTIONS; i++) {
+        BUFFER_AUTO struct buffer before = {0};
+        BUFFER_AUTO struct buffer after = {0};
+        print_section(&before, &left, i);
+        print_section(&after, &right, i);
+        bool is_password = names[i].target == &left.broker &&
+                           strcmp(left.broker.password, right.broker.password) != 0;
+        if (strcmp(buffer_string(&before), buffer_string(&after)) == 0 && !is_password)
+            continue;
+        if (out->size > 0)
+            buffer_text(out, ", ");
+        buffer_text(out, names[i].path[0] != '\0' ? names[i].path : "nodes_max");
+    }
+}
+
+void settings_print(struct buffer *out, const struct settings *settings)
+{
+    struct config_section sections[SECTIONS];
+    struct settings copy =
+        *settings; /* only read, as the table's pointers are to what can change */
+    make_sections(&copy, sections);
     config_print(out, sections, SECTIONS);
 }

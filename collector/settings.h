@@ -36,7 +36,11 @@ WARN_UNUSED int settings_load(struct settings *settings, const char *const *file
                               struct config_error *error);
 void settings_free(struct settings *settings);
 
+/* Appends the names of the sections that differ, but for what can be changed while running (nodes,
+ * log.level): "broker, store". */
+void settings_differing(const struct settings *a, const struct settings *b, struct buffer *out);
+
 /* The values in force, as YAML. */
-void settings_print(struct buffer *out, struct settings *settings);
+void settings_print(struct buffer *out, const struct settings *settings);
 
 #endif

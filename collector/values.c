@@ -476,6 +476,19 @@ void values_deinit(struct values *values)
 
 /* --- what pages ask --- */
 
+static const struct values_input *find_in(const struct values_input *list, uint32_t id)
+{
+    while (list != NULL && !(list->is_current && list->id == id))
+        list = list->next;
+    return list;
+}
+
+const struct values_input *values_find_input(const struct values *values, uint32_t id)
+{
+    const struct values_input *pending = find_in(values->pending, id);
+    return pending != NULL ? pending : find_in(values->inputs, id);
+}
+
 uint64_t values_series(const struct values *values)
 {
     uint64_t n = 0;

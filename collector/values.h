@@ -74,6 +74,9 @@ WARN_UNUSED int values_apply(struct values *values, const struct frame *frame,
 /* Forgets the values; the targets stay known. */
 void values_forget(struct values *values);
 
+/* The input of that id in the group, the copy that takes a reading's later frames first; NULL. */
+const struct values_input *values_find_input(const struct values *values, uint32_t id);
+
 uint64_t values_series(const struct values *values);
 size_t values_bytes(const struct values *values);
 
