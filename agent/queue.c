@@ -224,15 +224,16 @@ static int append(struct queue *queue, const struct encoded_frame *frame)
 {
     if (frame->size == 0 || !is_in_order(queue, frame))
         return -EINVAL;
-    queue->last_sequence = frame->sequence;
     int r = frame->key == queue->cut_key ? QUEUE_CUT : store(queue, frame);
-    if (r == -EMSGSIZE)
-        cut(queue, frame->key, DROP_TOO_LARGE);
-    if (r == -ENOMEM)
-        cut(queue, frame->key, DROP_SPOOL_FULL);
-    if (r != 0)
+    if (r < 0) {
+        queue->open_key = 0; /* a group begins next, and its first frame may have this number */
+        count_drop(queue, r == -EMSGSIZE ? DROP_TOO_LARGE : DROP_SPOOL_FULL, frame->samples);
+    } else {
+        queue->last_sequence = frame->sequence;
+    }
+    if (r == QUEUE_CUT)
         count_drop(queue, queue->cut_reason, frame->samples);
-    free_acked(queue); /* a new group or a cut closes the group before */
+    free_acked(queue); /* a group that began or was cut ends the one before */
     return r;
 }
 

@@ -43,9 +43,12 @@ void queue_free(struct queue *queue); /* may be NULL */
 
 /*
  * Takes a copy; drops old groups to make room. Sequences have to follow one another; only a key
- * frame may come after a gap. What is not kept is counted as dropped, and so is the rest of its
- * group, which is no use without it.
- * 0, QUEUE_CUT, -ENOMEM, -EMSGSIZE (the frame alone is over the bound), -EINVAL (sequence).
+ * frame may come after a gap. What is not kept is counted as dropped.
+ *   0
+ *   QUEUE_CUT  the rest of the group is no use either; the sequence counts as given
+ *   -ENOMEM, -EMSGSIZE (the frame alone is over the bound)
+ *              the group ends here; the next frame begins one, under this sequence if it likes
+ *   -EINVAL    out of order; nothing happened
  */
 WARN_UNUSED int queue_append(struct queue *queue, const struct encoded_frame *frame);
 

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -44,6 +45,7 @@ struct sampler {
     struct reading *own;
     struct encoder_input own_definition;
     int64_t own_next_ms;
+    int process_status; /* of the last process_read */
 };
 
 /* FNV-1a, so that the phase of a node never changes. */
@@ -194,6 +196,16 @@ static int repeat_due(struct sampler *sampler, int64_t now)
     return first_error;
 }
 
+/* Adds process_*. A proc that has no such process (another machine's, in a test) is said once. */
+static void read_process(struct sampler *sampler)
+{
+    int r = process_read(sampler->options.host->proc, sampler->own);
+    if (r != sampler->process_status && r != 0)
+        log_warning("%s/self: %s; no process_* metrics", sampler->options.host->proc,
+                    strerrordesc_np(-r));
+    sampler->process_status = r;
+}
+
 /* Fills the agent's own reading. 0 or the error of reading_end. */
 static int read_own(struct sampler *sampler)
 {
@@ -201,8 +213,7 @@ static int read_own(struct sampler *sampler)
     reading_begin(own);
     for (size_t i = 0; i < sampler->n_slots; i++)
         report_add(own, &sampler->slots[i].report);
-    /* Without a proc of this machine (tests, odd containers) there is nothing to say here. */
-    (void)process_read(sampler->options.host->proc, own);
+    read_process(sampler);
     if (sampler->options.add_own != NULL)
         sampler->options.add_own(sampler->options.context, own);
     return reading_end(own);

@@ -12,10 +12,8 @@
 #include "agent/queue.h"
 #include "common/mqtt.h"
 
-#define UPLINK_WINDOW_FRAMES_MAX 64  /* in flight, whatever the credit says */
-#define UPLINK_RESEND_MS_MIN 2000    /* after PUBACK, without an ack */
-#define UPLINK_RESEND_MS_MAX 60000
-#define UPLINK_NOBODY_MS_MAX 60000   /* wait after PUBACK 0x10, unless a Hello comes */
+#define UPLINK_HELLO_MS_MAX 1000   /* after a Hello, frames go out within this time */
+#define UPLINK_TAKEN_OVER_MS 60000 /* wait after another client came with the same id */
 
 struct uplink_options {
     struct mqtt_options mqtt; /* subscriptions and will are the uplink's to fill in */
@@ -30,13 +28,13 @@ struct uplink_options {
 /* Totals since start, for the agent's own metrics; read from any thread. */
 struct uplink_state {
     bool is_connected;
-    bool has_collector;      /* an ack has come over this connection */
-    uint64_t connects;       /* connections made ready */
-    uint64_t failures;       /* attempts and connections lost */
+    bool has_collector; /* an ack has come over this connection */
+    uint64_t connects;  /* connections made ready */
+    uint64_t failures;  /* attempts and connections lost */
     uint64_t frames_sent, bytes_sent;
     uint64_t frames_resent;
     uint64_t acks;
-    uint64_t rejected;       /* frames refused by the collector */
+    uint64_t rejected; /* frames refused by the collector */
     uint64_t acked_sequence;
 };
 

@@ -171,17 +171,21 @@ static void test_own_group_goes_at_bound(void **unused)
     queue_free(queue);
 }
 
-static void test_too_large_cuts_the_group(void **unused)
+static void test_too_large_ends_the_group(void **unused)
 {
     (void)unused;
     struct queue *queue = queue_new(STREAM, 2000);
     assert_int_equal(append(queue, 1, 1, 100), 0);
     assert_int_equal(append(queue, 2, 1, 3000), -EMSGSIZE);
-    assert_int_equal(append(queue, 3, 1, 100), QUEUE_CUT);
-    assert_int_equal(state_of(queue).drops[DROP_TOO_LARGE].frames, 2);
+    assert_int_equal(append(queue, 2, 1, 100), -EINVAL);
+    assert_int_equal(append(queue, 3, 1, 100), -EINVAL);
+    assert_int_equal(state_of(queue).drops[DROP_TOO_LARGE].frames, 1);
     assert_read(queue, 0, 1, 1);
-    queue_ack(queue, 1); /* the cut group is whole as it is */
+    queue_ack(queue, 1); /* the group is whole as it is */
     assert_nothing(queue, 0);
+    assert_int_equal(append(queue, 2, 2, 3000), -EMSGSIZE);
+    assert_int_equal(append(queue, 2, 2, 100), 0); /* the number is free again */
+    assert_read(queue, 0, 2, 2);
     queue_free(queue);
 }
 
@@ -426,7 +430,7 @@ int main(void)
         cmocka_unit_test(test_older_store_makes_unacked),
         cmocka_unit_test(test_drops_oldest_group_at_bound),
         cmocka_unit_test(test_own_group_goes_at_bound),
-        cmocka_unit_test(test_too_large_cuts_the_group),
+        cmocka_unit_test(test_too_large_ends_the_group),
         cmocka_unit_test(test_refuses_wrong_numbers),
         cmocka_unit_test(test_rejected_group_goes),
         cmocka_unit_test(test_rejected_open_group_is_cut),

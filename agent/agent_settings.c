@@ -1,8 +1,8 @@
 /*
  * An input's section is one option table made at run time: the common options and behind them the
- * input's own, whose offsets then count from behind struct settings_input.
+ * input's own, whose offsets then count from behind struct agent_settings_input.
  */
-#include "agent/settings.h"
+#include "agent/agent_settings.h"
 
 #include <errno.h>
 #include <stdalign.h>
@@ -17,7 +17,7 @@
 #define OWN_SECTIONS 7 /* those that are not an input's */
 
 /* What every input can be told. */
-struct settings_input {
+struct agent_settings_input {
     const struct input *input;
     bool is_on;
     int64_t interval_ms; /* 0: the sampling interval */
@@ -27,16 +27,16 @@ struct settings_input {
 
 /* Where the input's own struct begins, behind the common one, aligned for anything. */
 #define OWN_OFFSET                                                                                 \
-    ((sizeof(struct settings_input) + alignof(max_align_t) - 1) / alignof(max_align_t) *           \
+    ((sizeof(struct agent_settings_input) + alignof(max_align_t) - 1) / alignof(max_align_t) *     \
      alignof(max_align_t))
 
 /* What config_load works on. */
-struct settings_tables {
+struct agent_settings_tables {
     struct config_section *sections;
     size_t n_sections;
     char (*names)[SECTION_NAME_BYTES_MAX]; /* paths of the inputs' sections */
     struct option **options;               /* tables of the inputs' sections */
-    void **targets;                        /* a struct settings_input and the own one */
+    void **targets;                        /* a struct agent_settings_input and the own one */
     size_t n_inputs;
 };
 
@@ -62,7 +62,7 @@ static const char *check_label_value(const char *value)
 static const struct option top_options[] = {
     {.name = "state_directory",
      .type = OPTION_TEXT,
-     .offset = offsetof(struct settings, state_directory),
+     .offset = offsetof(struct agent_settings, state_directory),
      .default_text = "/var/lib/shoal-agent",
      .check = check_directory,
      .help = "What has to outlive a restart: the node's id."},
@@ -72,13 +72,13 @@ static const struct option top_options[] = {
 static const struct option node_options[] = {
     {.name = "id",
      .type = OPTION_TEXT,
-     .offset = offsetof(struct settings, node_id),
+     .offset = offsetof(struct agent_settings, node_id),
      .default_text = "",
      .check = check_node_id,
      .help = "The node's id, its label instance. Empty: the host name. Kept from the first start."},
     {.name = "labels",
      .type = OPTION_MAP,
-     .offset = offsetof(struct settings, node_labels),
+     .offset = offsetof(struct agent_settings, node_labels),
      .default_text = "",
      .check = check_label_value,
      .help = "The node's own labels, for service discovery."},
@@ -88,19 +88,19 @@ static const struct option node_options[] = {
 static const struct option host_options[] = {
     {.name = "proc",
      .type = OPTION_TEXT,
-     .offset = offsetof(struct settings, proc),
+     .offset = offsetof(struct agent_settings, proc),
      .default_text = "/proc",
      .check = check_directory,
      .help = "Where the machine's procfs is mounted."},
     {.name = "sys",
      .type = OPTION_TEXT,
-     .offset = offsetof(struct settings, sys),
+     .offset = offsetof(struct agent_settings, sys),
      .default_text = "/sys",
      .check = check_directory,
      .help = "Where its sysfs is mounted."},
     {.name = "rootfs",
      .type = OPTION_TEXT,
-     .offset = offsetof(struct settings, rootfs),
+     .offset = offsetof(struct agent_settings, rootfs),
      .default_text = "/",
      .check = check_directory,
      .help = "Where its root file system is mounted."},
@@ -110,10 +110,10 @@ static const struct option host_options[] = {
 static const struct option sampling_options[] = {
     {.name = "interval",
      .type = OPTION_DURATION,
-     .offset = offsetof(struct settings, interval_ms),
+     .offset = offsetof(struct agent_settings, interval_ms),
      .default_text = "15s",
-     .min = SETTINGS_INTERVAL_MS_MIN,
-     .max = SETTINGS_INTERVAL_MS_MAX,
+     .min = AGENT_SETTINGS_INTERVAL_MS_MIN,
+     .max = AGENT_SETTINGS_INTERVAL_MS_MAX,
      .help = "Time between two readings of an input that has no interval of its own."},
     OPTIONS_END,
 };
@@ -121,7 +121,7 @@ static const struct option sampling_options[] = {
 static const struct option queue_options[] = {
     {.name = "max_size",
      .type = OPTION_SIZE,
-     .offset = offsetof(struct settings, queue_bytes),
+     .offset = offsetof(struct agent_settings, queue_bytes),
      .default_text = "16MiB",
      .min = 1024 * 1024,
      .max = INT64_C(4) * 1024 * 1024 * 1024,
@@ -132,7 +132,7 @@ static const struct option queue_options[] = {
 static const struct option log_options[] = {
     {.name = "level",
      .type = OPTION_CHOICE,
-     .offset = offsetof(struct settings, log_level),
+     .offset = offsetof(struct agent_settings, log_level),
      .default_text = "info",
      .choices = level_names,
      .help = "What is logged: error, warning, info or debug, each with those before it."},
@@ -142,21 +142,21 @@ static const struct option log_options[] = {
 static const struct option input_options[] = {
     {.name = "enabled",
      .type = OPTION_BOOL,
-     .offset = offsetof(struct settings_input, is_on),
+     .offset = offsetof(struct agent_settings_input, is_on),
      .default_text = "true",
      .help = "Whether it is read."},
     {.name = "interval",
      .type = OPTION_DURATION,
-     .offset = offsetof(struct settings_input, interval_ms),
+     .offset = offsetof(struct agent_settings_input, interval_ms),
      .default_text = "0s",
-     .max = SETTINGS_INTERVAL_MS_MAX,
+     .max = AGENT_SETTINGS_INTERVAL_MS_MAX,
      .help = "Time between two readings; 0s: sampling.interval."},
     {.name = "timeout",
      .type = OPTION_DURATION,
-     .offset = offsetof(struct settings_input, timeout_ms),
+     .offset = offsetof(struct agent_settings_input, timeout_ms),
      .default_text = "10s",
      .min = 1,
-     .max = SETTINGS_INTERVAL_MS_MAX,
+     .max = AGENT_SETTINGS_INTERVAL_MS_MAX,
      .help = "A reading that takes longer counts as failed, if it may block at all."},
 };
 #define N_INPUT_OPTIONS (sizeof(input_options) / sizeof(input_options[0]))
@@ -185,7 +185,7 @@ static struct option *merge_options(const struct input *input)
     return merged;
 }
 
-static int add_input(struct settings_tables *tables, const struct input *input)
+static int add_input(struct agent_settings_tables *tables, const struct input *input)
 {
     size_t i = tables->n_inputs;
     tables->options[i] = merge_options(input);
@@ -193,7 +193,7 @@ static int add_input(struct settings_tables *tables, const struct input *input)
     tables->n_inputs++;
     if (tables->options[i] == NULL || tables->targets[i] == NULL)
         return -ENOMEM;
-    struct settings_input *common = tables->targets[i];
+    struct agent_settings_input *common = tables->targets[i];
     common->input = input;
     common->own = (char *)tables->targets[i] + OWN_OFFSET;
     (void)snprintf(tables->names[i], sizeof(tables->names[i]), "inputs.%s", input->name);
@@ -202,7 +202,7 @@ static int add_input(struct settings_tables *tables, const struct input *input)
     return 0;
 }
 
-static int make_tables(struct settings *settings, const struct input *const *inputs)
+static int make_tables(struct agent_settings *settings, const struct input *const *inputs)
 {
     const struct config_section own[OWN_SECTIONS] = {
         {"", top_options, settings},
@@ -216,7 +216,7 @@ static int make_tables(struct settings *settings, const struct input *const *inp
     size_t n = 0;
     while (inputs[n] != NULL)
         n++;
-    struct settings_tables *tables = settings->tables = calloc(1, sizeof(*tables));
+    struct agent_settings_tables *tables = settings->tables = calloc(1, sizeof(*tables));
     if (tables == NULL)
         return -ENOMEM;
     tables->sections = calloc(OWN_SECTIONS + n, sizeof(*tables->sections));
@@ -234,7 +234,7 @@ static int make_tables(struct settings *settings, const struct input *const *inp
     return 0;
 }
 
-static void free_tables(struct settings_tables *tables)
+static void free_tables(struct agent_settings_tables *tables)
 {
     if (tables == NULL)
         return;
@@ -265,7 +265,7 @@ static bool label_is_free(const char *name)
            strcmp(name, "consumer") != 0;
 }
 
-static int take_labels(struct settings *settings, struct config_error *error)
+static int take_labels(struct agent_settings *settings, struct config_error *error)
 {
     const struct config_map *map = &settings->node_labels;
     if (map->n > NODE_LABELS_MAX) {
@@ -288,18 +288,18 @@ static int take_labels(struct settings *settings, struct config_error *error)
     return 0;
 }
 
-static int take_inputs(struct settings *settings, struct config_error *error)
+static int take_inputs(struct agent_settings *settings, struct config_error *error)
 {
-    const struct settings_tables *tables = settings->tables;
+    const struct agent_settings_tables *tables = settings->tables;
     settings->sampled = calloc(tables->n_inputs + 1, sizeof(*settings->sampled));
     if (settings->sampled == NULL)
         return -ENOMEM;
     for (size_t i = 0; i < tables->n_inputs; i++) {
-        const struct settings_input *input = tables->targets[i];
+        const struct agent_settings_input *input = tables->targets[i];
         int64_t interval = input->interval_ms != 0 ? input->interval_ms : settings->interval_ms;
-        if (interval < SETTINGS_INTERVAL_MS_MIN) {
+        if (interval < AGENT_SETTINGS_INTERVAL_MS_MIN) {
             (void)snprintf(error->text, sizeof(error->text), "%s.interval: below %d ms",
-                           tables->names[i], SETTINGS_INTERVAL_MS_MIN);
+                           tables->names[i], AGENT_SETTINGS_INTERVAL_MS_MIN);
             return CONFIG_BAD;
         }
         if (!input->is_on)
@@ -313,7 +313,7 @@ static int take_inputs(struct settings *settings, struct config_error *error)
     return 0;
 }
 
-static int take(struct settings *settings, struct config_error *error)
+static int take(struct agent_settings *settings, struct config_error *error)
 {
     settings->host = (struct input_host){.proc = join_form(settings->proc),
                                          .sys = join_form(settings->sys),
@@ -327,10 +327,10 @@ static int take(struct settings *settings, struct config_error *error)
     return r;
 }
 
-int settings_load(const struct input *const *inputs, const char *const *files, size_t n_files,
-                  struct settings **settings_out, struct config_error *error)
+int agent_settings_load(const struct input *const *inputs, const char *const *files, size_t n_files,
+                        struct agent_settings **settings_out, struct config_error *error)
 {
-    struct settings *settings = calloc(1, sizeof(*settings));
+    struct agent_settings *settings = calloc(1, sizeof(*settings));
     if (settings == NULL)
         return -ENOMEM;
     int r = make_tables(settings, inputs);
@@ -340,14 +340,14 @@ int settings_load(const struct input *const *inputs, const char *const *files, s
     if (r == 0)
         r = take(settings, error);
     if (r != 0) {
-        settings_free(settings);
+        agent_settings_free(settings);
         return r;
     }
     *settings_out = settings;
     return 0;
 }
 
-void settings_free(struct settings *settings)
+void agent_settings_free(struct agent_settings *settings)
 {
     if (settings == NULL)
         return;
@@ -360,7 +360,7 @@ void settings_free(struct settings *settings)
     free(settings);
 }
 
-void settings_print(const struct settings *settings, struct buffer *out)
+void agent_settings_print(const struct agent_settings *settings, struct buffer *out)
 {
     config_print(out, settings->tables->sections, settings->tables->n_sections);
 }

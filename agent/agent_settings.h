@@ -2,18 +2,18 @@
  * The agent's configuration: its option tables, and the struct that they fill. Each input's
  * section has what all inputs have, and its own options.
  */
-#ifndef SHOAL_AGENT_SETTINGS_H
-#define SHOAL_AGENT_SETTINGS_H
+#ifndef SHOAL_AGENT_AGENT_SETTINGS_H
+#define SHOAL_AGENT_AGENT_SETTINGS_H
 
 #include "agent/sampler.h"
 #include "common/broker.h"
 #include "common/config.h"
 #include "common/log.h"
 
-#define SETTINGS_INTERVAL_MS_MIN 100
-#define SETTINGS_INTERVAL_MS_MAX (24 * 3600 * 1000)
+#define AGENT_SETTINGS_INTERVAL_MS_MIN 100
+#define AGENT_SETTINGS_INTERVAL_MS_MAX (24 * 3600 * 1000)
 
-struct settings {
+struct agent_settings {
     char *node_id; /* "": by host name */
     struct config_map node_labels;
     char *state_directory;
@@ -28,17 +28,17 @@ struct settings {
     struct sampler_input *sampled; /* the inputs that are on */
     size_t n_sampled;
 
-    struct settings_tables *tables;
+    struct agent_settings_tables *tables;
 };
 
 /* Reads the files over the defaults. `inputs` is a table up to a NULL. 0, CONFIG_BAD with *error
  * filled, or -ENOMEM. */
-WARN_UNUSED int settings_load(const struct input *const *inputs, const char *const *files,
-                              size_t n_files, struct settings **settings_out,
-                              struct config_error *error);
-void settings_free(struct settings *settings); /* may be NULL */
+WARN_UNUSED int agent_settings_load(const struct input *const *inputs, const char *const *files,
+                                    size_t n_files, struct agent_settings **settings_out,
+                                    struct config_error *error);
+void agent_settings_free(struct agent_settings *settings); /* may be NULL */
 
 /* As YAML, each option with its help. */
-void settings_print(const struct settings *settings, struct buffer *out);
+void agent_settings_print(const struct agent_settings *settings, struct buffer *out);
 
 #endif
