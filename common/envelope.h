@@ -10,11 +10,15 @@
 
 #define ENVELOPE_BYTES_MAX (192 * 1024) /* an MQTT payload of ours is never larger */
 #define VERSION_BYTES_MAX 31
-#define DROP_REASONS_MAX 16
 enum { ENVELOPE_MALFORMED = 1 };
 
 /* Same numbers as shoal.v1.Clock.Source. */
-enum clock_source { CLOCK_SOURCE_UNKNOWN, CLOCK_SOURCE_SYSTEM, CLOCK_SOURCE_PROBE, CLOCK_SOURCE_FREE };
+enum clock_source {
+    CLOCK_SOURCE_UNKNOWN,
+    CLOCK_SOURCE_SYSTEM,
+    CLOCK_SOURCE_PROBE,
+    CLOCK_SOURCE_FREE
+};
 
 /* Same numbers as shoal.v1.Drop.Reason. */
 enum drop_reason {
@@ -87,7 +91,8 @@ WARN_UNUSED int ack_pack(const struct ack *ack, struct buffer *out);
 WARN_UNUSED int hello_pack(const struct hello *hello, struct buffer *out);
 WARN_UNUSED int status_pack(const struct status *status, struct buffer *out);
 
-/* 0, -ENOMEM or ENVELOPE_MALFORMED; *_out is untouched unless 0. */
+/* 0 or ENVELOPE_MALFORMED; *_out is untouched unless 0. Fields and reasons of a later version are
+ * passed over: a reason counts as unknown. */
 WARN_UNUSED int envelope_unpack(const uint8_t *bytes, size_t size, struct envelope *envelope_out);
 WARN_UNUSED int ack_unpack(const uint8_t *bytes, size_t size, struct ack *ack_out);
 WARN_UNUSED int hello_unpack(const uint8_t *bytes, size_t size, struct hello *hello_out);
