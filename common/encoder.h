@@ -21,17 +21,19 @@
 struct encoder;
 
 struct encoder_options {
-    uint64_t stream;            /* not 0 */
-    uint64_t seed;              /* for the groups' lengths */
-    uint64_t group_bytes_max;   /* an eighth of the spool's bound; 0: none */
-    const struct label *node_labels; /* copied */
+    uint64_t stream;                 /* not 0 */
+    uint64_t last_sequence;          /* the stream goes on after it; 0: it begins */
+    uint64_t seed;                   /* for the groups' lengths */
+    uint64_t group_bytes_max;        /* an eighth of the spool's bound; 0: none */
+    const struct label *node_labels; /* copied; valid, no name twice, in any order */
     size_t n_node_labels;
-    int compression_level;      /* zstd; 0: never compress */
+    int compression_level; /* zstd; 0: never compress */
 };
 
-/* An input as its definition on the wire says; strings are copied at the first use. */
+/* An input as its definition on the wire says; strings are copied at the first use. Where another
+ * definition comes under the same name, a group begins. */
 struct encoder_input {
-    const char *name;     /* identifies the input within the encoder */
+    const char *name; /* identifies the input within the encoder */
     const char *job;
     const char *instance; /* "" for the node's id */
     uint32_t interval_ms;
@@ -40,10 +42,10 @@ struct encoder_input {
 struct encoded_frame {
     uint64_t stream;
     uint64_t sequence;
-    uint64_t key;       /* the group's first sequence */
+    uint64_t key; /* the group's first sequence */
     uint32_t crc;
-    uint32_t samples;   /* that the frame stands for, unchanged ones included */
-    int64_t time_ms;    /* boot-time clock, the frame's oldest reading */
+    uint32_t samples;     /* that the frame stands for, unchanged ones included */
+    int64_t time_ms;      /* boot-time clock, the frame's oldest reading */
     const uint8_t *bytes; /* valid during the call */
     size_t size;
 };
@@ -59,16 +61,19 @@ void encoder_free(struct encoder *encoder); /* may be NULL */
  * Takes over a reading that ended well, taken at time_ms of the boot-time clock; `is_repeat` marks
  * one that was said before. The reading may be used again as soon as the call returns; the same
  * `struct reading` must be given for the same input each time.
- * 0, -ENOMEM, -E2BIG (INPUTS_PER_NODE_MAX or SERIES_PER_NODE_MAX).
+ * 0; -ENOMEM; -E2BIG (INPUTS_PER_NODE_MAX or SERIES_PER_NODE_MAX) or -EINVAL (a time below 0 or
+ * over READING_MS_MAX), and nothing was added. After -ENOMEM all that was added since the last cut
+ * is lost.
  */
 WARN_UNUSED int encoder_add(struct encoder *encoder, const struct encoder_input *input,
                             const struct reading *reading, int64_t time_ms, bool is_repeat);
 
 /* Makes what was added since the last cut into frames. Without any reading it does nothing.
- * 0, -ENOMEM, -EMSGSIZE (one series alone exceeds a frame), or emit's error. */
+ * 0, -ENOMEM or emit's error: the frames from there on are lost, and their numbers used again. */
 WARN_UNUSED int encoder_cut(struct encoder *encoder, encoder_emit emit, void *context);
 
-/* The next cut begins a group, whatever its age (after frames were lost, say). */
+/* What is added from now on begins a group, whatever the last one's age (after frames were lost,
+ * say). An input may then come with another `struct reading`. */
 void encoder_end_group(struct encoder *encoder);
 
 #endif

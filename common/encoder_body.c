@@ -1,1 +1,439 @@
-#include "common/decoder.h"
+#include "common/encoder_body.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#include "common/wire.h"
+
+/* Bodies are split by their size before compression: a frame then fits whatever zstd makes of it,
+ * and decoding one takes little memory. */
+#define BODY_BYTES_LIMIT (FRAME_BYTES_MAX - FRAME_OVERHEAD_BYTES_MAX)
+#define BODY_HEAD_BYTES_MAX 16      /* time */
+#define READING_HEAD_BYTES_MAX 1024 /* tags, lengths, the input's definition */
+#define COMPRESS_BYTES_MIN 64       /* nothing shorter gets smaller */
+/* An id in a list, and its value in one or two others. */
+#define ITEM_BYTES_MAX (3 * VARINT_BYTES_MAX)
+#define LABEL_BYTES_MAX (LABEL_NAME_BYTES_MAX + LABEL_VALUE_BYTES_MAX + 16)
+#define FAMILY_BYTES_MAX (METRIC_NAME_BYTES_MAX + HELP_BYTES_MAX + UNIT_BYTES_MAX + 32)
+#define SERIES_BYTES_MAX (LABELS_PER_SERIES_MAX * LABEL_BYTES_MAX + FAMILY_BYTES_MAX + 32)
+
+static_assert(BODY_HEAD_BYTES_MAX + READING_HEAD_BYTES_MAX + NODE_LABELS_MAX * LABEL_BYTES_MAX +
+                      SERIES_BYTES_MAX + ITEM_BYTES_MAX <
+                  BODY_BYTES_LIMIT,
+              "any series fits into a frame");
+static_assert(INPUT_NAME_BYTES_MAX + JOB_BYTES_MAX + INSTANCE_BYTES_MAX + 32 +
+                      READING_LISTS * (1 + VARINT_BYTES_MAX) + 4 * VARINT_BYTES_MAX <
+                  READING_HEAD_BYTES_MAX,
+              "a reading's head fits its bound");
+
+static const uint8_t list_fields[READING_LISTS] = {
+    [LIST_DELTA_SERIES] = READING_DELTA_SERIES,
+    [LIST_DELTA] = READING_DELTA,
+    [LIST_SCALED_SERIES] = READING_SCALED_SERIES,
+    [LIST_MANTISSA] = READING_MANTISSA,
+    [LIST_EXPONENT] = READING_EXPONENT,
+    [LIST_RAW_SERIES] = READING_RAW_SERIES,
+    [LIST_RAW] = READING_RAW,
+    [LIST_GONE] = READING_GONE,
+};
+
+/* --- labels --- */
+
+static size_t label_content_bytes(const struct label *label)
+{
+    return wire_text_size(strlen(label->name)) + wire_text_size(strlen(label->value));
+}
+
+static uint8_t *put_label(uint8_t *at, uint32_t field, const struct label *label)
+{
+    at = wire_put_tag(at, field, WIRE_BYTES);
+    at = wire_put_varint(at, label_content_bytes(label));
+    at = wire_put_text(at, LABEL_FIELD_NAME, label->name, strlen(label->name));
+    return wire_put_text(at, LABEL_FIELD_VALUE, label->value, strlen(label->value));
+}
+
+static int compare_labels(const void *a, const void *b)
+{
+    return strcmp(((const struct label *)a)->name, ((const struct label *)b)->name);
+}
+
+static int pack_node_labels(struct buffer *out, const struct label *labels, size_t n)
+{
+    struct label sorted[NODE_LABELS_MAX];
+    n = n < NODE_LABELS_MAX ? n : NODE_LABELS_MAX;
+    if (n > 0)
+        memcpy(sorted, labels, n * sizeof(*labels));
+    qsort(sorted, n, sizeof(*sorted), compare_labels);
+    for (size_t i = 0; i < n; i++) {
+        size_t size = wire_bytes_size(label_content_bytes(&sorted[i]));
+        uint8_t *at = (uint8_t *)buffer_reserve(out, size);
+        if (at == NULL)
+            return -ENOMEM;
+        (void)put_label(at, BODY_NODE_LABEL, &sorted[i]); /* its end is known */
+        buffer_wrote(out, size);
+    }
+    return 0;
+}
+
+/* --- lifetime --- */
+
+int encoder_body_init(struct encoder_body *body, const struct encoder_options *options)
+{
+    *body = (struct encoder_body){.is_key = true};
+    if (options->compression_level != 0) {
+        body->zstd = ZSTD_createCCtx();
+        if (body->zstd == NULL)
+            return -ENOMEM;
+        size_t r =
+            ZSTD_CCtx_setParameter(body->zstd, ZSTD_c_compressionLevel, options->compression_level);
+        if (ZSTD_isError(r))
+            return -ENOMEM;
+    }
+    return pack_node_labels(&body->node_labels, options->node_labels, options->n_node_labels);
+}
+
+void encoder_body_deinit(struct encoder_body *body)
+{
+    (void)ZSTD_freeCCtx(body->zstd); /* takes NULL and cannot fail */
+    buffer_deinit(&body->node_labels);
+    buffer_deinit(&body->open);
+    buffer_deinit(&body->definitions);
+    for (size_t i = 0; i < READING_LISTS; i++)
+        buffer_deinit(&body->lists[i]);
+    buffer_deinit(&body->sealed);
+    free(body->bodies);
+}
+
+static void clear_reading(struct encoder_body *body)
+{
+    buffer_clear(&body->definitions);
+    for (size_t i = 0; i < READING_LISTS; i++) {
+        buffer_clear(&body->lists[i]);
+        body->next_ids[i] = 0;
+    }
+    body->reading_bytes = 0;
+}
+
+void encoder_body_taken(struct encoder_body *body)
+{
+    buffer_clear(&body->sealed);
+    body->n_bodies = 0;
+}
+
+void encoder_body_clear(struct encoder_body *body)
+{
+    buffer_clear(&body->open);
+    clear_reading(body);
+    encoder_body_taken(body);
+    body->is_key = true;
+    body->has_failed = false;
+}
+
+/* --- sealing --- */
+
+static struct sealed_body *add_body(struct encoder_body *body)
+{
+    if (body->n_bodies == body->bodies_capacity) {
+        size_t capacity = body->bodies_capacity == 0 ? 4 : 2 * body->bodies_capacity;
+        struct sealed_body *bodies = realloc(body->bodies, capacity * sizeof(*bodies));
+        if (bodies == NULL)
+            return NULL;
+        body->bodies = bodies;
+        body->bodies_capacity = capacity;
+    }
+    return &body->bodies[body->n_bodies++];
+}
+
+/* Appends the open body to the sealed ones, whichever form is smaller. */
+static bool seal_bytes(struct encoder_body *body, size_t *size_out)
+{
+    const struct buffer *open = &body->open;
+    size_t room = ZSTD_compressBound(open->size);
+    char *at = buffer_reserve(&body->sealed, room);
+    if (at == NULL)
+        return false;
+    if (body->zstd != NULL && open->size >= COMPRESS_BYTES_MIN) {
+        size_t size = ZSTD_compress2(body->zstd, at, room, open->data, open->size);
+        if (!ZSTD_isError(size) && size < open->size) {
+            *size_out = size;
+            return true;
+        }
+    }
+    memcpy(at, open->data, open->size);
+    *size_out = open->size;
+    return true;
+}
+
+int encoder_body_seal(struct encoder_body *body)
+{
+    if (body->has_failed)
+        return -ENOMEM;
+    if (body->open.size == 0)
+        return 0;
+    size_t size = 0;
+    struct sealed_body *sealed = seal_bytes(body, &size) ? add_body(body) : NULL;
+    if (sealed == NULL) {
+        body->has_failed = true;
+        return -ENOMEM;
+    }
+    *sealed = (struct sealed_body){
+        .offset = body->sealed.size,
+        .size = size,
+        .is_compressed = size < body->open.size,
+        .is_key = body->open_is_key,
+        .samples = body->open_samples,
+        .time_ms = body->open_oldest_ms,
+    };
+    buffer_wrote(&body->sealed, size);
+    buffer_clear(&body->open);
+    return 0;
+}
+
+void encoder_body_begin_group(struct encoder_body *body)
+{
+    if (encoder_body_seal(body) == 0)
+        body->is_key = true;
+}
+
+/* --- readings --- */
+
+static void open_body(struct encoder_body *body, int64_t time_ms)
+{
+    char *start = buffer_reserve(&body->open, BODY_HEAD_BYTES_MAX + body->node_labels.size);
+    if (start == NULL)
+        return;
+    uint8_t *at = (uint8_t *)start;
+    /* Written even where it is 0, so that an open body is never empty. */
+    at = wire_put_tag(at, BODY_TIME, WIRE_VARINT);
+    at = wire_put_varint(at, (uint64_t)time_ms);
+    buffer_wrote(&body->open, (size_t)(at - (uint8_t *)start));
+    if (body->is_key)
+        buffer_append(&body->open, body->node_labels.data, body->node_labels.size);
+    body->open_is_key = body->is_key;
+    body->is_key = false;
+    body->open_time_ms = time_ms;
+    body->open_oldest_ms = time_ms;
+    body->open_samples = 0;
+    body->open_readings = 0;
+}
+
+static uint8_t *put_definition(uint8_t *at, const struct encoder_input *input)
+{
+    size_t name = strlen(input->name);
+    size_t job = strlen(input->job);
+    size_t instance = strlen(input->instance);
+    size_t size = wire_text_size(name) + wire_text_size(job) + wire_text_size(instance);
+    if (input->interval_ms > 0)
+        size += 1 + wire_varint_bytes(input->interval_ms);
+    at = wire_put_varint(wire_put_tag(at, READING_DEFINITION, WIRE_BYTES), size);
+    at = wire_put_text(at, INPUT_FIELD_NAME, input->name, name);
+    at = wire_put_text(at, INPUT_FIELD_JOB, input->job, job);
+    at = wire_put_text(at, INPUT_FIELD_INSTANCE, input->instance, instance);
+    return wire_put_number(at, INPUT_FIELD_INTERVAL, input->interval_ms);
+}
+
+static size_t put_head(uint8_t *start, const struct encoder_body *body, bool has_more)
+{
+    const struct reading_head *head = &body->head;
+    uint8_t *at = wire_put_number(start, READING_INPUT, head->input);
+    at = wire_put_number(at, READING_TIME_OFFSET,
+                         wire_to_zigzag(head->time_ms - body->open_time_ms));
+    at = wire_put_number(at, READING_MORE, has_more);
+    at = wire_put_number(at, READING_REPEAT, head->is_repeat);
+    if (head->definition != NULL)
+        at = put_definition(at, head->definition);
+    return (size_t)(at - start);
+}
+
+static size_t lists_size(const struct encoder_body *body)
+{
+    size_t size = 0;
+    for (size_t i = 0; i < READING_LISTS; i++)
+        size += wire_text_size(body->lists[i].size);
+    return size;
+}
+
+static size_t open_room(const struct encoder_body *body)
+{
+    size_t limit = BODY_BYTES_LIMIT - READING_HEAD_BYTES_MAX;
+    return body->open.size < limit ? limit - body->open.size : 0;
+}
+
+static bool is_reading_whole(const struct encoder_body *body)
+{
+    bool is_whole = !buffer_failed(&body->definitions);
+    for (size_t i = 0; i < READING_LISTS; i++)
+        is_whole = is_whole && !buffer_failed(&body->lists[i]);
+    return is_whole;
+}
+
+/* Writes what there is of the reading into the open body, if it has room for it, or a new one. */
+static void write_reading(struct encoder_body *body, bool has_more)
+{
+    if (body->has_failed || !is_reading_whole(body)) {
+        body->has_failed = true;
+        return;
+    }
+    if (body->open.size > 0 &&
+        (open_room(body) < body->reading_bytes || body->open_readings == READINGS_PER_FRAME_MAX) &&
+        encoder_body_seal(body) < 0)
+        return;
+    if (body->open.size == 0)
+        open_body(body, body->head.time_ms);
+    uint8_t head[READING_HEAD_BYTES_MAX];
+    size_t head_size = put_head(head, body, has_more);
+    size_t size = head_size + body->definitions.size + lists_size(body);
+    uint8_t *start = (uint8_t *)buffer_reserve(&body->open, wire_bytes_size(size));
+    if (start == NULL) {
+        body->has_failed = true;
+        return;
+    }
+    uint8_t *at = wire_put_varint(wire_put_tag(start, BODY_READING, WIRE_BYTES), size);
+    memcpy(at, head, head_size);
+    at += head_size;
+    if (body->definitions.size > 0)
+        memcpy(at, body->definitions.data, body->definitions.size);
+    at += body->definitions.size;
+    for (size_t i = 0; i < READING_LISTS; i++)
+        at = wire_put_text(at, list_fields[i], body->lists[i].data, body->lists[i].size);
+    buffer_wrote(&body->open, (size_t)(at - start));
+    body->open_readings++;
+    if (body->head.time_ms < body->open_oldest_ms)
+        body->open_oldest_ms = body->head.time_ms;
+}
+
+/* Makes room for a further item of the reading: what it has so far goes into a frame of its own. */
+static void make_room(struct encoder_body *body, size_t size)
+{
+    size_t limit =
+        BODY_BYTES_LIMIT - READING_HEAD_BYTES_MAX - BODY_HEAD_BYTES_MAX - body->node_labels.size;
+    if (body->reading_bytes + size <= limit)
+        return;
+    write_reading(body, true);
+    if (encoder_body_seal(body) < 0)
+        return;
+    body->head.definition = NULL;
+    clear_reading(body);
+}
+
+void encoder_body_begin_reading(struct encoder_body *body, const struct reading_head *head)
+{
+    body->head = *head;
+    clear_reading(body);
+}
+
+int encoder_body_end_reading(struct encoder_body *body, uint32_t samples)
+{
+    write_reading(body, false);
+    body->open_samples += samples;
+    return body->has_failed ? -ENOMEM : 0;
+}
+
+/* --- items --- */
+
+static void put_varint(struct encoder_body *body, enum reading_list list, uint64_t number)
+{
+    uint8_t *start = (uint8_t *)buffer_reserve(&body->lists[list], VARINT_BYTES_MAX);
+    if (start == NULL)
+        return;
+    size_t size = (size_t)(wire_put_varint(start, number) - start);
+    buffer_wrote(&body->lists[list], size);
+    body->reading_bytes += size;
+}
+
+static void put_id(struct encoder_body *body, enum reading_list list, uint32_t id)
+{
+    put_varint(body, list, id - body->next_ids[list]);
+    body->next_ids[list] = id + 1;
+}
+
+void encoder_body_gone(struct encoder_body *body, uint32_t series)
+{
+    make_room(body, ITEM_BYTES_MAX);
+    put_id(body, LIST_GONE, series);
+}
+
+void encoder_body_delta(struct encoder_body *body, uint32_t series, int64_t delta)
+{
+    make_room(body, ITEM_BYTES_MAX);
+    put_id(body, LIST_DELTA_SERIES, series);
+    put_varint(body, LIST_DELTA, wire_to_zigzag(delta));
+}
+
+static void put_raw(struct encoder_body *body, uint32_t series, int64_t bits)
+{
+    put_id(body, LIST_RAW_SERIES, series);
+    uint8_t *at = (uint8_t *)buffer_reserve(&body->lists[LIST_RAW], 8);
+    if (at == NULL)
+        return;
+    (void)wire_put_fixed64(at, (uint64_t)bits); /* its end is known */
+    buffer_wrote(&body->lists[LIST_RAW], 8);
+    body->reading_bytes += 8;
+}
+
+void encoder_body_value(struct encoder_body *body, uint32_t series, struct decimal value)
+{
+    make_room(body, ITEM_BYTES_MAX);
+    if (value.exponent == DECIMAL_RAW) {
+        put_raw(body, series, value.mantissa);
+        return;
+    }
+    put_id(body, LIST_SCALED_SERIES, series);
+    put_varint(body, LIST_MANTISSA, wire_to_zigzag(value.mantissa));
+    put_varint(body, LIST_EXPONENT, wire_to_zigzag(value.exponent));
+}
+
+static size_t family_content_bytes(const struct family *family)
+{
+    return wire_text_size(strlen(family->name)) + (family->type == FAMILY_UNKNOWN ? 0 : 2) +
+           wire_text_size(strlen(family->help)) + wire_text_size(strlen(family->unit));
+}
+
+static uint8_t *put_family(uint8_t *at, const struct family *family)
+{
+    at = wire_put_tag(at, READING_FAMILY, WIRE_BYTES);
+    at = wire_put_varint(at, family_content_bytes(family));
+    at = wire_put_text(at, FAMILY_FIELD_NAME, family->name, strlen(family->name));
+    at = wire_put_number(at, FAMILY_FIELD_TYPE, family->type);
+    at = wire_put_text(at, FAMILY_FIELD_HELP, family->help, strlen(family->help));
+    return wire_put_text(at, FAMILY_FIELD_UNIT, family->unit, strlen(family->unit));
+}
+
+static size_t series_content_bytes(const struct series *series, uint32_t family)
+{
+    size_t size = series->suffix == SUFFIX_NONE ? 0 : 2;
+    if (family > 0)
+        size += 1 + wire_varint_bytes(family);
+    for (size_t i = 0; i < series->n_labels; i++)
+        size += wire_bytes_size(label_content_bytes(&series->labels[i]));
+    return size;
+}
+
+static uint8_t *put_series(uint8_t *at, const struct series *series, uint32_t family)
+{
+    at = wire_put_tag(at, READING_SERIES, WIRE_BYTES);
+    at = wire_put_varint(at, series_content_bytes(series, family));
+    at = wire_put_number(at, SERIES_FIELD_FAMILY, family);
+    at = wire_put_number(at, SERIES_FIELD_SUFFIX, series->suffix);
+    for (size_t i = 0; i < series->n_labels; i++)
+        at = put_label(at, SERIES_FIELD_LABEL, &series->labels[i]);
+    return at;
+}
+
+void encoder_body_series(struct encoder_body *body, const struct series *series, uint32_t family,
+                         const struct family *new_family)
+{
+    size_t size = wire_bytes_size(series_content_bytes(series, family));
+    if (new_family != NULL)
+        size += wire_bytes_size(family_content_bytes(new_family));
+    make_room(body, size + ITEM_BYTES_MAX);
+    uint8_t *at = (uint8_t *)buffer_reserve(&body->definitions, size);
+    if (at == NULL)
+        return;
+    if (new_family != NULL)
+        at = put_family(at, new_family);
+    (void)put_series(at, series, family); /* its end is known */
+    buffer_wrote(&body->definitions, size);
+    body->reading_bytes += size;
+}
