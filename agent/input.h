@@ -62,31 +62,4 @@ const struct input *input_find(const char *name);
 __attribute__((format(printf, 3, 4))) int input_fail(struct input_error *error, int result,
                                                      const char *format, ...);
 
-/*
- * Help for inputs that read small text files under proc and sys (procfs.c).
- */
-#define PROCFS_FILE_BYTES_MAX (4 * 1024 * 1024)
-
-/* Reads a whole file into the buffer (cleared first), NUL-terminated. 0, -ENOENT, -E2BIG or
- * another negative errno, with *error filled (NULL: not wanted). The path is a format. */
-__attribute__((format(printf, 3, 4))) WARN_UNUSED int
-procfs_read(struct buffer *out, struct input_error *error, const char *format, ...);
-
-/* The next line of a text, its line feed replaced by a NUL, *cursor moved; NULL at the end. */
-char *procfs_line(char **cursor);
-
-/* The next field between blanks, likewise; NULL at the line's end. */
-char *procfs_field(char **cursor);
-
-/* Whole-text numbers: 0, -EINVAL or -ERANGE. */
-WARN_UNUSED int procfs_u64(const char *text, uint64_t *number_out);
-WARN_UNUSED int procfs_double(const char *text, double *number_out);
-
-/* A file that holds one number (sysfs attributes). */
-__attribute__((format(printf, 3, 4))) WARN_UNUSED int
-procfs_read_u64(uint64_t *number_out, struct input_error *error, const char *format, ...);
-
-/* Seconds of a number of USER_HZ ticks (100 a second), as node_exporter computes them. */
-double procfs_ticks(uint64_t ticks);
-
 #endif
