@@ -122,7 +122,8 @@ static void serve_table(const struct exchange *exchange)
     struct own_state state;
     own_state(pages->own, &state);
     exchange->response->content_type = TABLE_TYPE;
-    table_write(&(struct table_page){.nodes = nodes,
+    table_write(&(struct table_page){.live = pages->live,
+                                     .nodes = nodes,
                                      .n_nodes = n,
                                      .now_utc_ms = clock_utc_ms(pages->clock),
                                      .has_broker = state.has_broker,

@@ -177,7 +177,7 @@ void settings_differing(const struct settings *a, const struct settings *b, stru
         BUFFER_AUTO struct buffer after = {0};
         print_section(&before, &left, i);
         print_section(&after, &right, i);
-        bool is_password = names[i].target == &left.broker &&
+        bool is_password = names[i].options == broker_options &&
                            strcmp(left.broker.password, right.broker.password) != 0;
         if (strcmp(buffer_string(&before), buffer_string(&after)) == 0 && !is_password)
             continue;

@@ -14,7 +14,8 @@ static const char head[] =
     ".wide{overflow-x:auto}table{border-collapse:collapse;width:100%}\n"
     "th,td{padding:.35rem .7rem;text-align:right;white-space:nowrap;"
     "border-bottom:1px solid #8884;font-variant-numeric:tabular-nums}\n"
-    "th{font-weight:600;border-bottom-width:2px}th:first-child,td:first-child{text-align:left}\n"
+    "th{font-weight:600;border-bottom-width:2px}th:nth-child(-n+2),td:nth-child(-n+2){text-align:"
+    "left}\n"
     "tbody tr:hover{background:#8881}\n"
     ".up{color:#1a7f37}.down{color:#cf222e}.up,.down{font-weight:600}.none{opacity:.5}\n"
     "@media(prefers-color-scheme:dark){.up{color:#3fb950}.down{color:#ff7b72}}\n"
@@ -77,18 +78,52 @@ static void append_none(struct buffer *out)
     buffer_text(out, "<td class=\"none\">&ndash;</td>");
 }
 
-static void append_name(struct buffer *out, const struct live_node *node)
+/* Links to the targets' pages, in the order of nodes: node, NUL, HTML, NUL, and so on. */
+struct links {
+    struct buffer text;
+    const char *at; /* the next node's */
+};
+
+static void append_link(void *context, const struct live_target *target)
 {
-    const struct live_target target = {
-        .node = node->node, .job = LIVE_JOB_DEFAULT, .instance = node->node};
+    struct links *links = context;
     BUFFER_AUTO struct buffer path = {0};
-    sd_append_path(&path, &target);
-    buffer_text(out, "<tr><td><a href=\"");
+    sd_append_path(&path, target);
+    buffer_append(&links->text, target->node, strlen(target->node) + 1);
+    buffer_text(&links->text, " <a href=\"");
     /* Relative, so that it holds behind a proxy's path too. */
-    table_append_escaped(out, buffer_string(&path) + 1);
-    buffer_text(out, "\">");
+    table_append_escaped(&links->text, buffer_string(&path) + 1);
+    buffer_text(&links->text, "\">");
+    table_append_escaped(&links->text, target->job);
+    buffer_append(&links->text, "</a>", 5);
+}
+
+static void find_links(struct links *links, struct live *live)
+{
+    *links = (struct links){.at = ""};
+    live_targets(live, append_link, links);
+    buffer_append(&links->text, "", 1); /* no further node */
+    if (!buffer_failed(&links->text))
+        links->at = links->text.data;
+}
+
+static const char *skip_text(const char *text)
+{
+    return text + strlen(text) + 1;
+}
+
+static void append_name(struct buffer *out, const struct live_node *node, struct links *links)
+{
+    buffer_text(out, "<tr><td>");
     table_append_escaped(out, node->node);
-    buffer_text(out, "</a></td>");
+    buffer_text(out, "</td><td>");
+    /* Nodes that came since the table's nodes were copied are passed over. */
+    for (; links->at[0] != '\0' && strcmp(links->at, node->node) <= 0;
+         links->at = skip_text(skip_text(links->at))) {
+        if (strcmp(links->at, node->node) == 0)
+            buffer_text(out, skip_text(links->at));
+    }
+    buffer_text(out, "</td>");
 }
 
 static void append_state(struct buffer *out, const struct live_node *node)
@@ -128,7 +163,6 @@ static uint64_t sum(const uint64_t *counts, size_t n)
 
 static void append_row(struct buffer *out, const struct live_node *node, int64_t now_utc_ms)
 {
-    append_name(out, node);
     append_state(out, node);
     append_times(out, node, now_utc_ms);
     buffer_print(out, "<td>%" PRIu64 " (", node->backlog_frames);
@@ -163,12 +197,18 @@ void table_write(const struct table_page *page, struct buffer *out)
     buffer_print(out, "<meta http-equiv=\"refresh\" content=\"%d\"></head>\n<body><h1>shoal</h1>\n",
                  TABLE_REFRESH_SECONDS);
     append_summary(out, page);
-    buffer_text(out, "<nav><a href=\"metrics\">all metrics</a><a href=\"collector/metrics\">the "
-                     "collector's own</a><a href=\"sd\">service discovery</a></nav>\n"
-                     "<div class=\"wide\"><table><thead><tr><th>node</th><th>state</th>"
-                     "<th>last reading</th><th>lag</th><th>clock offset</th><th>backlog</th>"
-                     "<th>series</th><th>rejected</th><th>version</th></tr></thead>\n<tbody>\n");
-    for (size_t i = 0; i < page->n_nodes; i++)
+    buffer_text(out,
+                "<nav><a href=\"metrics\">all metrics</a><a href=\"collector/metrics\">the "
+                "collector's own</a><a href=\"sd\">service discovery</a></nav>\n"
+                "<div class=\"wide\"><table><thead><tr><th>node</th><th>pages</th><th>state</th>"
+                "<th>last reading</th><th>lag</th><th>clock offset</th><th>backlog</th>"
+                "<th>series</th><th>rejected</th><th>version</th></tr></thead>\n<tbody>\n");
+    struct links links;
+    find_links(&links, page->live);
+    for (size_t i = 0; i < page->n_nodes; i++) {
+        append_name(out, &page->nodes[i], &links);
         append_row(out, &page->nodes[i], page->now_utc_ms);
+    }
+    buffer_deinit(&links.text);
     buffer_text(out, "</tbody></table></div></body></html>\n");
 }

@@ -8,12 +8,14 @@
 #define TABLE_REFRESH_SECONDS 5
 
 struct table_page {
-    const struct live_node *nodes;
+    struct live *live;             /* for the targets, whose pages are linked */
+    const struct live_node *nodes; /* by name */
     size_t n_nodes;
     int64_t now_utc_ms;
     bool has_broker, is_storing;
 };
 
+/* A page without memory for the links comes without them. */
 void table_write(const struct table_page *page, struct buffer *out);
 
 /* Text as it may stand in HTML, in an attribute too. */
