@@ -1,131 +1,150 @@
-/*
- * Each message is a table of its members: number and kind on the wire, and place in the struct. One
- * packer and one unpacker walk all tables. Messages within a message fill fields of the same
- * struct.
- */
 #include "common/envelope.h"
 
 #include <errno.h>
 
-#include "common/wire.h"
+#include "common/message.h"
 
-enum kind {
-    KIND_U32,
-    KIND_U64,
-    KIND_ZIGZAG, /* sint64 */
-    KIND_BOOL,
-    KIND_ENUM, /* numbers from `limit` on become 0, which is "unknown" everywhere */
-    KIND_FIXED64,
-    KIND_TEXT,  /* char[limit] with a NUL; cut to it */
-    KIND_FRAME, /* the envelope's frame */
-    KIND_MESSAGE,
-    KIND_DROPS
-};
-
-struct member {
-    uint32_t number;
-    enum kind kind;
-    size_t offset; /* of a message: of the bool that says it is there, or NO_FLAG */
-    size_t limit;
-    const struct member *members; /* of a message, up to number 0 */
-};
-
-#define NO_FLAG SIZE_MAX
-#define END                                                                                        \
+/* A plain member: its number, kind, and the field that it fills. */
+#define MEMBER(number_, kind_, type_, field_)                                                      \
     {                                                                                              \
-        .number = 0                                                                                \
+        .number = (number_), .kind = MESSAGE_##kind_, .offset = offsetof(struct type_, field_)     \
+    }
+#define ENUM(number_, type_, field_, limit_)                                                       \
+    {                                                                                              \
+        .number = (number_), .kind = MESSAGE_ENUM, .offset = offsetof(struct type_, field_),       \
+        .limit = (limit_)                                                                          \
+    }
+#define TEXT(number_, type_, field_)                                                               \
+    {                                                                                              \
+        .number = (number_), .kind = MESSAGE_TEXT, .offset = offsetof(struct type_, field_),       \
+        .limit = sizeof(((struct type_ *)0)->field_)                                               \
+    }
+#define INNER(number_, members_)                                                                   \
+    {                                                                                              \
+        .number = (number_), .kind = MESSAGE_INNER, .inner = (members_)                            \
+    }
+/* A message whose presence is a field of its own. */
+#define INNER_IF(number_, type_, field_, members_)                                                 \
+    {                                                                                              \
+        .number = (number_), .kind = MESSAGE_INNER, .offset = offsetof(struct type_, field_),      \
+        .has_flag = true, .inner = (members_)                                                      \
     }
 
-static const struct member clock_members[] = {
-    {1, KIND_ZIGZAG, offsetof(struct envelope, utc_offset_ms), 0, NULL},
-    {2, KIND_U32, offsetof(struct envelope, uncertainty_ms), 0, NULL},
-    {3, KIND_ENUM, offsetof(struct envelope, source), CLOCK_SOURCE_FREE + 1, NULL},
-    {4, KIND_BOOL, offsetof(struct envelope, is_estimate), 0, NULL},
-    END,
+static const struct message_member clock_members[] = {
+    MEMBER(1, ZIGZAG, envelope, utc_offset_ms),
+    MEMBER(2, U32, envelope, uncertainty_ms),
+    ENUM(3, envelope, source, CLOCK_SOURCE_FREE + 1),
+    MEMBER(4, BOOL, envelope, is_estimate),
+    MESSAGE_END,
 };
 
-static const struct member backlog_members[] = {
-    {1, KIND_U64, offsetof(struct envelope, backlog_frames), 0, NULL},
-    {2, KIND_U64, offsetof(struct envelope, backlog_bytes), 0, NULL},
-    {3, KIND_U64, offsetof(struct envelope, backlog_oldest_age_ms), 0, NULL},
-    END,
+static const struct message_member backlog_members[] = {
+    MEMBER(1, U64, envelope, backlog_frames),
+    MEMBER(2, U64, envelope, backlog_bytes),
+    MEMBER(3, U64, envelope, backlog_oldest_age_ms),
+    MESSAGE_END,
 };
 
-static const struct member probe_members[] = {
-    {1, KIND_U64, offsetof(struct envelope, probe_id), 0, NULL},
-    END,
+static const struct message_member probe_members[] = {
+    MEMBER(1, U64, envelope, probe_id),
+    MESSAGE_END,
 };
 
-static const struct member envelope_members[] = {
-    {1, KIND_FRAME, 0, 0, NULL},
-    {2, KIND_MESSAGE, NO_FLAG, 0, clock_members},
-    {3, KIND_U64, offsetof(struct envelope, first), 0, NULL},
-    {4, KIND_MESSAGE, NO_FLAG, 0, backlog_members},
-    {5, KIND_DROPS, 0, 0, NULL},
-    {6, KIND_MESSAGE, offsetof(struct envelope, has_probe), 0, probe_members},
-    END,
-};
-
-/* One entry of the repeated field. */
+/* One entry of the envelope's repeated field. */
 struct drop {
     enum drop_reason reason;
     struct drop_total total;
 };
 
-static const struct member drop_members[] = {
-    {1, KIND_ENUM, offsetof(struct drop, reason), DROP_REASONS, NULL},
-    {2, KIND_U64, offsetof(struct drop, total.frames), 0, NULL},
-    {3, KIND_U64, offsetof(struct drop, total.samples), 0, NULL},
-    END,
+static const struct message_member drop_members[] = {
+    ENUM(1, drop, reason, DROP_REASONS),
+    MEMBER(2, U64, drop, total.frames),
+    MEMBER(3, U64, drop, total.samples),
+    MESSAGE_END,
 };
 
-static const struct member rejected_members[] = {
-    {1, KIND_U64, offsetof(struct ack, rejected_sequence), 0, NULL},
-    {2, KIND_ENUM, offsetof(struct ack, rejection.reason), REJECT_REASONS, NULL},
-    {3, KIND_TEXT, offsetof(struct ack, rejection.text), sizeof(((struct rejection *)0)->text),
-     NULL},
-    END,
+static void pack_drops(struct buffer *out, uint32_t number, const void *base)
+{
+    const struct envelope *envelope = base;
+    for (unsigned reason = 0; reason < DROP_REASONS; reason++) {
+        const struct drop drop = {(enum drop_reason)reason, envelope->drops[reason]};
+        if (drop.total.frames != 0 || drop.total.samples != 0)
+            message_pack_inner(out, number, drop_members, &drop, true);
+    }
+}
+
+/* Reasons that this version does not know add up under "unknown". */
+static bool unpack_drop(struct wire_reader content, void *base)
+{
+    struct envelope *envelope = base;
+    struct drop drop = {.reason = DROP_UNKNOWN};
+    if (!message_unpack(drop_members, content, &drop))
+        return false;
+    struct drop_total *total = &envelope->drops[drop.reason];
+    total->frames += drop.total.frames;
+    total->samples += drop.total.samples;
+    return true;
+}
+
+static const struct message_member envelope_members[] = {
+    {.number = 1,
+     .kind = MESSAGE_BYTES,
+     .offset = offsetof(struct envelope, frame),
+     .limit = offsetof(struct envelope, frame_bytes)},
+    INNER(2, clock_members),
+    MEMBER(3, U64, envelope, first),
+    INNER(4, backlog_members),
+    {.number = 5, .kind = MESSAGE_CUSTOM, .pack = pack_drops, .unpack = unpack_drop},
+    INNER_IF(6, envelope, has_probe, probe_members),
+    MESSAGE_END,
 };
 
-static const struct member credit_members[] = {
-    {1, KIND_U32, offsetof(struct ack, credit_frames), 0, NULL},
-    {2, KIND_U64, offsetof(struct ack, credit_bytes), 0, NULL},
-    END,
+static const struct message_member rejected_members[] = {
+    MEMBER(1, U64, ack, rejected_sequence),
+    ENUM(2, ack, rejection.reason, REJECT_REASONS),
+    TEXT(3, ack, rejection.text),
+    MESSAGE_END,
 };
 
-static const struct member answer_members[] = {
-    {1, KIND_U64, offsetof(struct ack, answer_id), 0, NULL},
-    {2, KIND_ZIGZAG, offsetof(struct ack, answer_received_utc_us), 0, NULL},
-    {3, KIND_ZIGZAG, offsetof(struct ack, answer_sent_utc_us), 0, NULL},
-    {4, KIND_BOOL, offsetof(struct ack, answer_is_synchronised), 0, NULL},
-    END,
+static const struct message_member credit_members[] = {
+    MEMBER(1, U32, ack, credit_frames),
+    MEMBER(2, U64, ack, credit_bytes),
+    MESSAGE_END,
 };
 
-static const struct member ack_members[] = {
-    {1, KIND_FIXED64, offsetof(struct ack, collector), 0, NULL},
-    {2, KIND_FIXED64, offsetof(struct ack, stream), 0, NULL},
-    {3, KIND_U64, offsetof(struct ack, committed), 0, NULL},
-    {4, KIND_U64, offsetof(struct ack, resend_from), 0, NULL},
-    {5, KIND_MESSAGE, offsetof(struct ack, has_rejection), 0, rejected_members},
-    {6, KIND_MESSAGE, offsetof(struct ack, has_credit), 0, credit_members},
-    {7, KIND_MESSAGE, offsetof(struct ack, has_answer), 0, answer_members},
-    END,
+static const struct message_member answer_members[] = {
+    MEMBER(1, U64, ack, answer_id),
+    MEMBER(2, ZIGZAG, ack, answer_received_utc_us),
+    MEMBER(3, ZIGZAG, ack, answer_sent_utc_us),
+    MEMBER(4, BOOL, ack, answer_is_synchronised),
+    MESSAGE_END,
 };
 
-static const struct member hello_members[] = {
-    {1, KIND_TEXT, offsetof(struct hello, version), VERSION_BYTES_MAX + 1, NULL},
-    {2, KIND_FIXED64, offsetof(struct hello, collector), 0, NULL},
-    {3, KIND_FIXED64, offsetof(struct hello, connection), 0, NULL},
-    {4, KIND_ZIGZAG, offsetof(struct hello, up_since_utc_ms), 0, NULL},
-    {5, KIND_BOOL, offsetof(struct hello, is_online), 0, NULL},
-    END,
+static const struct message_member ack_members[] = {
+    MEMBER(1, FIXED64, ack, collector),
+    MEMBER(2, FIXED64, ack, stream),
+    MEMBER(3, U64, ack, committed),
+    MEMBER(4, U64, ack, resend_from),
+    INNER_IF(5, ack, has_rejection, rejected_members),
+    INNER_IF(6, ack, has_credit, credit_members),
+    INNER_IF(7, ack, has_answer, answer_members),
+    MESSAGE_END,
 };
 
-static const struct member status_members[] = {
-    {1, KIND_BOOL, offsetof(struct status, is_online), 0, NULL},
-    {2, KIND_TEXT, offsetof(struct status, version), VERSION_BYTES_MAX + 1, NULL},
-    {3, KIND_FIXED64, offsetof(struct status, connection), 0, NULL},
-    END,
+static const struct message_member hello_members[] = {
+    TEXT(1, hello, version),
+    MEMBER(2, FIXED64, hello, collector),
+    MEMBER(3, FIXED64, hello, connection),
+    MEMBER(4, ZIGZAG, hello, up_since_utc_ms),
+    MEMBER(5, BOOL, hello, is_online),
+    MESSAGE_END,
+};
+
+static const struct message_member status_members[] = {
+    MEMBER(1, BOOL, status, is_online),
+    TEXT(2, status, version),
+    MEMBER(3, FIXED64, status, connection),
+    MESSAGE_END,
 };
 
 const char *drop_reason_name(enum drop_reason reason)
@@ -141,108 +160,9 @@ const char *drop_reason_name(enum drop_reason reason)
     return (unsigned)reason < DROP_REASONS ? names[reason] : names[DROP_UNKNOWN];
 }
 
-/* --- packing --- */
-
-static void pack_members(struct buffer *out, const struct member *members, const void *base);
-
-/* Key, length and content; nothing for no bytes unless `always`. */
-static void pack_bytes(struct buffer *out, uint32_t number, const void *bytes, size_t size,
-                       bool always)
+static int pack(struct buffer *out, const struct message_member *members, const void *base)
 {
-    if (size == 0 && !always)
-        return;
-    char *to = buffer_reserve(out, size + 2 * VARINT_BYTES_MAX);
-    if (to == NULL)
-        return;
-    uint8_t *begin = (uint8_t *)to;
-    buffer_wrote(out, (size_t)(wire_put_bytes(begin, number, bytes, size) - begin));
-}
-
-static void pack_message(struct buffer *out, uint32_t number, const struct member *members,
-                         const void *base, bool always)
-{
-    BUFFER_AUTO struct buffer content = {0};
-    pack_members(&content, members, base);
-    if (buffer_failed(&content))
-        out->has_failed = true;
-    pack_bytes(out, number, content.data, content.size, always);
-}
-
-static void pack_drops(struct buffer *out, uint32_t number, const struct envelope *envelope)
-{
-    for (unsigned reason = 0; reason < DROP_REASONS; reason++) {
-        const struct drop drop = {(enum drop_reason)reason, envelope->drops[reason]};
-        if (drop.total.frames != 0 || drop.total.samples != 0)
-            pack_message(out, number, drop_members, &drop, true);
-    }
-}
-
-/* The number of a varint member as it travels. */
-static uint64_t get_number(const struct member *member, const void *place)
-{
-    switch (member->kind) {
-    case KIND_BOOL:
-        return *(const bool *)place;
-    case KIND_U32:
-        return *(const uint32_t *)place;
-    case KIND_ENUM:
-        return *(const unsigned *)place;
-    case KIND_ZIGZAG:
-        return wire_to_zigzag(*(const int64_t *)place);
-    default:
-        return *(const uint64_t *)place;
-    }
-}
-
-static void pack_number(struct buffer *out, const struct member *member, const void *place)
-{
-    uint64_t number = get_number(member, place);
-    char *to = number == 0 ? NULL : buffer_reserve(out, 2 * VARINT_BYTES_MAX);
-    if (to == NULL)
-        return;
-    uint8_t *begin = (uint8_t *)to;
-    uint8_t *end = member->kind == KIND_FIXED64
-                       ? wire_put_fixed64(wire_put_tag(begin, member->number, WIRE_FIXED64), number)
-                       : wire_put_number(begin, member->number, number);
-    buffer_wrote(out, (size_t)(end - begin));
-}
-
-static void pack_member(struct buffer *out, const struct member *member, const void *base)
-{
-    const char *bytes = base;
-    switch (member->kind) {
-    case KIND_FRAME: {
-        const struct envelope *envelope = base;
-        pack_bytes(out, member->number, envelope->frame, envelope->frame_bytes, false);
-        return;
-    }
-    case KIND_DROPS:
-        pack_drops(out, member->number, base);
-        return;
-    case KIND_TEXT:
-        pack_bytes(out, member->number, bytes + member->offset,
-                   strnlen(bytes + member->offset, member->limit - 1), false);
-        return;
-    case KIND_MESSAGE: {
-        bool has_flag = member->offset != NO_FLAG;
-        if (!has_flag || *(const bool *)(bytes + member->offset))
-            pack_message(out, member->number, member->members, base, has_flag);
-        return;
-    }
-    default:
-        pack_number(out, member, bytes + member->offset);
-    }
-}
-
-static void pack_members(struct buffer *out, const struct member *members, const void *base)
-{
-    for (const struct member *member = members; member->number != 0; member++)
-        pack_member(out, member, base);
-}
-
-static int pack(struct buffer *out, const struct member *members, const void *base)
-{
-    pack_members(out, members, base);
+    message_pack(out, members, base);
     return buffer_failed(out) ? -ENOMEM : 0;
 }
 
@@ -266,127 +186,14 @@ int status_pack(const struct status *status, struct buffer *out)
     return pack(out, status_members, status);
 }
 
-/* --- unpacking --- */
-
-static bool unpack_members(const struct member *members, struct wire_reader reader, void *base);
-
-static enum wire_type wire_type_of(enum kind kind)
+static int unpack(const struct message_member *members, const uint8_t *bytes, size_t size,
+                  void *base)
 {
-    switch (kind) {
-    case KIND_FIXED64:
-        return WIRE_FIXED64;
-    case KIND_TEXT:
-    case KIND_FRAME:
-    case KIND_MESSAGE:
-    case KIND_DROPS:
-        return WIRE_BYTES;
-    default:
-        return WIRE_VARINT;
-    }
-}
-
-static struct wire_reader content_of(const struct wire_field *field)
-{
-    return (struct wire_reader){field->bytes, field->bytes + field->size};
-}
-
-/* Cut where a character ends, so that what is left is UTF-8 as well. */
-static bool unpack_text(const struct wire_field *field, char *to, size_t room)
-{
-    const char *text = (const char *)field->bytes;
-    if (!utf8_is_valid(text, field->size))
-        return false;
-    size_t n = field->size;
-    if (n >= room) {
-        n = room - 1;
-        while (n > 0 && (text[n] & 0xc0) == 0x80)
-            n--;
-    }
-    memcpy(to, text, n);
-    to[n] = '\0';
-    return true;
-}
-
-/* Reasons that this version does not know add up under "unknown". */
-static bool unpack_drop(const struct wire_field *field, struct envelope *envelope)
-{
-    struct drop drop = {.reason = DROP_UNKNOWN};
-    if (!unpack_members(drop_members, content_of(field), &drop))
-        return false;
-    struct drop_total *total = &envelope->drops[drop.reason];
-    total->frames += drop.total.frames;
-    total->samples += drop.total.samples;
-    return true;
-}
-
-static bool set_number(const struct member *member, uint64_t number, void *place)
-{
-    switch (member->kind) {
-    case KIND_BOOL:
-        *(bool *)place = number != 0;
-        return true;
-    case KIND_ENUM:
-        *(unsigned *)place = number < member->limit ? (unsigned)number : 0;
-        return true;
-    case KIND_U32:
-        *(uint32_t *)place = (uint32_t)number;
-        return number <= UINT32_MAX;
-    case KIND_ZIGZAG:
-        *(int64_t *)place = wire_from_zigzag(number);
-        return true;
-    default:
-        *(uint64_t *)place = number;
-        return true;
-    }
-}
-
-static bool unpack_member(const struct member *member, const struct wire_field *field, void *base)
-{
-    char *bytes = base;
-    if (field->type != wire_type_of(member->kind))
-        return false;
-    switch (member->kind) {
-    case KIND_FRAME: {
-        struct envelope *envelope = base;
-        envelope->frame = field->size == 0 ? NULL : field->bytes;
-        envelope->frame_bytes = field->size;
-        return true;
-    }
-    case KIND_DROPS:
-        return unpack_drop(field, base);
-    case KIND_TEXT:
-        return unpack_text(field, bytes + member->offset, member->limit);
-    case KIND_MESSAGE:
-        if (member->offset != NO_FLAG)
-            *(bool *)(bytes + member->offset) = true;
-        return unpack_members(member->members, content_of(field), base);
-    default:
-        return set_number(member, field->value, bytes + member->offset);
-    }
-}
-
-/* Fields that are not in the table are left out: a later version's. */
-static bool unpack_members(const struct member *members, struct wire_reader reader, void *base)
-{
-    struct wire_field field;
-    int r = wire_next(&reader, &field);
-    for (; r == 0; r = wire_next(&reader, &field)) {
-        const struct member *member = members;
-        while (member->number != 0 && member->number != field.number)
-            member++;
-        if (member->number != 0 && !unpack_member(member, &field, base))
-            return false;
-    }
-    return r == WIRE_END;
-}
-
-static int unpack(const struct member *members, const uint8_t *bytes, size_t size, void *base)
-{
-    if (size > ENVELOPE_BYTES_MAX)
+    if (size > (size_t)ENVELOPE_BYTES_MAX)
         return ENVELOPE_MALFORMED;
     /* An empty payload may come as NULL. */
-    const struct wire_reader reader = {bytes, size == 0 ? bytes : bytes + size};
-    return unpack_members(members, reader, base) ? 0 : ENVELOPE_MALFORMED;
+    const struct wire_reader content = {bytes, size == 0 ? bytes : bytes + size};
+    return message_unpack(members, content, base) ? 0 : ENVELOPE_MALFORMED;
 }
 
 int envelope_unpack(const uint8_t *bytes, size_t size, struct envelope *envelope_out)
