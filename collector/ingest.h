@@ -12,11 +12,15 @@
 
 #define INGEST_QUEUE_FRAMES_MAX 8192
 #define INGEST_QUEUE_BYTES_MAX (64 * 1024 * 1024)
-#define INGEST_NODE_SHARE 8          /* a node holds at most 1/8 of the queue */
+#define INGEST_NODE_SHARE 8 /* a node holds at most 1/8 of the queue */
 #define INGEST_BATCH_FRAMES_MAX 2048
-#define INGEST_RESEND_MS 2000        /* a missing position is asked for once in this time */
+#define INGEST_BATCH_BYTES_MAX                                                                     \
+    (64 * 1024 * 1024)        /* of decoded frames, which wait for the commit                      \
+                               */
+#define INGEST_RESEND_MS 2000 /* a missing position is asked for once in this time */
 
-/* Takes an ack for a node; called on the writer's thread, must not wait. */
+/* Takes an ack for a node. Called on the writer's thread, and on that of ingest_offer for answers
+ * to probes; must not wait. */
 typedef void (*ingest_send)(void *context, const char *node, const struct ack *ack);
 
 struct ingest_options {
@@ -30,16 +34,16 @@ struct ingest_options {
 };
 
 struct ingest_totals {
-    uint64_t frames;          /* committed */
+    uint64_t frames; /* committed */
     uint64_t bytes;
     uint64_t commits;
     uint64_t commit_failures;
-    double commit_seconds;    /* total */
+    double commit_seconds;              /* total */
     uint64_t queue_frames, queue_bytes; /* now */
-    uint64_t overloaded;      /* dropped unacked at the queue's bounds */
-    uint64_t bad_topics;      /* payloads on topics that fit nothing */
+    uint64_t overloaded;                /* dropped unacked at the queue's bounds */
+    uint64_t bad_topics;                /* payloads on topics that fit nothing */
     uint64_t rejected[REJECT_REASONS];
-    bool is_storing;          /* the last commit worked */
+    bool is_storing; /* the last commit worked */
 };
 
 struct ingest;
