@@ -46,6 +46,15 @@ static double seconds_of(clockid_t id)
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
+/* Asks for each number whether it is open. */
+static unsigned count_open(void)
+{
+    unsigned n = 0;
+    for (int file = 0; file < 1024; file++)
+        n += fcntl(file, F_GETFD) >= 0;
+    return n;
+}
+
 static void test_own_process(void **state)
 {
     (void)state;
@@ -64,6 +73,7 @@ static void test_own_process(void **state)
     double age = seconds_of(CLOCK_REALTIME) - value_of(reading, "process_start_time_seconds");
     assert_true(age > -2 && age < 300);
 
+    assert_true(fds == count_open());
     int files[3];
     for (int i = 0; i < 3; i++)
         files[i] = open("/dev/null", O_RDONLY);

@@ -62,6 +62,12 @@ static void test_what_makes_a_series(void **state)
     }
     for (size_t i = 0; i < 5; i++)
         assert_int_equal(find(&table, &keys[i])->series.slot, i);
+    for (size_t i = 0; i < 5; i++) {
+        for (size_t k = 0; k < 5; k++)
+            assert_int_equal(
+                series_key_matches(&keys[i], &series_table_at(&table, (uint32_t)k)->series),
+                i == k);
+    }
     assert_ptr_equal(find(&table, &(struct series_key){.family = &same_name}),
                      find(&table, &keys[0]));
     series_table_deinit(&table);
