@@ -214,9 +214,7 @@ static void offer_status(struct ingest *ingest, const char *node, const uint8_t 
 
 static void note_bad_topic(struct ingest *ingest, const char *topic)
 {
-    pthread_mutex_lock(&ingest->totals_lock);
-    ingest->totals.bad_topics++;
-    pthread_mutex_unlock(&ingest->totals_lock);
+    atomic_fetch_add(&ingest->bad_topics, 1);
     if (!atomic_exchange(&ingest->has_logged_topic, true))
         log_warning("topic \"%.200s\" fits nothing under \"%s\"; further ones are counted", topic,
                     ingest->topic_prefix);
@@ -256,6 +254,7 @@ void ingest_totals(struct ingest *ingest, struct ingest_totals *totals_out)
     totals_out->queue_frames = queue.frames;
     totals_out->queue_bytes = queue.bytes;
     totals_out->overloaded = queue.dropped;
+    totals_out->bad_topics = atomic_load(&ingest->bad_topics);
 }
 
 /* --- on the writer's thread --- */
@@ -326,6 +325,7 @@ int ingest_turn(struct ingest *ingest, int64_t timeout_ms)
     if (ingest->pending == NULL)
         ingest->pending =
             ingest_queue_take(ingest->queue, INGEST_BATCH_FRAMES_MAX, is_busy ? 0 : timeout_ms);
-    note_overload(ingest);
-    return ingest->pending != NULL ? ingest_run_batch(ingest) : 0;
+    int r = ingest->pending != NULL ? ingest_run_batch(ingest) : 0;
+    note_overload(ingest); /* after the batch, which makes the nodes known that are counted */
+    return r;
 }

@@ -99,31 +99,34 @@ static void log_rejection(struct ingest_node *node, const struct ingest_outcome 
                 reject_reason_name(outcome->rejection->reason), outcome->rejection->text);
 }
 
-/* What no stream's ack can tell: the frame named no stream, or one number of it is a conflict. */
-static void send_rejection(struct ingest *ingest, const struct ingest_outcome *outcome)
+/* A stream's first rejection goes into its ack; what named no stream gets an ack of its own. */
+static void tell_rejection(struct ingest *ingest, const struct ingest_outcome *outcome)
 {
-    if (outcome->stream != NULL && outcome->stream->tells_refusal)
-        return;
-    struct ack ack = {
-        .collector = store_id(ingest->store),
-        .stream = outcome->header.stream,
-        .committed = outcome->stream != NULL ? outcome->stream->row.committed : 0,
-        .has_rejection = true,
-        .rejected_sequence = outcome->header.sequence,
-        .rejection = *outcome->rejection,
-    };
-    ingest_send_ack(ingest, outcome->node, &ack);
+    struct ingest_stream *stream = outcome->stream;
+    if (stream == NULL) {
+        struct ack ack = {
+            .collector = store_id(ingest->store),
+            .stream = outcome->header.stream,
+            .has_rejection = true,
+            .rejected_sequence = outcome->header.sequence,
+            .rejection = *outcome->rejection,
+        };
+        ingest_send_ack(ingest, outcome->node, &ack);
+    } else if (stream->rejection == NULL) {
+        stream->rejection = outcome->rejection;
+        stream->rejected_sequence = outcome->header.sequence;
+    }
 }
 
 static void finish_rejected(struct ingest *ingest, const struct ingest_outcome *outcome)
 {
     struct ingest_node *node = outcome->node;
-    ingest->totals.rejected[outcome->rejection->reason]++;
+    ingest->batch.counted.rejected[outcome->rejection->reason]++;
     if (node == NULL)
         return; /* beyond the bound of nodes: has no place to be counted in */
     live_reject(ingest->live, node->entry.node, outcome->rejection->reason);
     log_rejection(node, outcome);
-    send_rejection(ingest, outcome);
+    tell_rejection(ingest, outcome);
 }
 
 static int apply(struct ingest *ingest, const struct ingest_outcome *outcome)
@@ -158,8 +161,8 @@ static int finish_taken(struct ingest *ingest, const struct ingest_outcome *outc
     outcome->stream->is_dirty = false;
 
     int r = apply(ingest, outcome);
-    ingest->totals.frames++;
-    ingest->totals.bytes += size;
+    ingest->batch.counted.frames++;
+    ingest->batch.counted.bytes += size;
     live_count(ingest->live, id, LIVE_FRAMES, 1);
     live_count(ingest->live, id, LIVE_SAMPLES, outcome->frame->samples);
     live_count(ingest->live, id, LIVE_BYTES, size);
@@ -197,27 +200,38 @@ static void send_answer(struct ingest *ingest, const struct ingest_answer *answe
         .committed = stream->row.committed,
         .resend_from = stream->resend_from,
     };
-    if (stream->tells_refusal && stream->refusal != NULL) {
+    if (stream->rejection != NULL) {
         ack.has_rejection = true;
-        ack.rejected_sequence = stream->refusal->sequence;
-        ack.rejection = stream->refusal->rejection;
+        ack.rejected_sequence = stream->rejected_sequence;
+        ack.rejection = *stream->rejection;
     }
     if (stream->resend_from != 0)
         live_count(ingest->live, answer->node->entry.node, LIVE_RESYNCS, 1);
     ingest_send_ack(ingest, answer->node, &ack);
 }
 
+/* At once, so that whoever reads the totals waits for no batch. */
+static void add_totals(struct ingest *ingest)
+{
+    const struct ingest_totals *counted = &ingest->batch.counted;
+    pthread_mutex_lock(&ingest->totals_lock);
+    ingest->totals.frames += counted->frames;
+    ingest->totals.bytes += counted->bytes;
+    for (size_t i = 0; i < REJECT_REASONS; i++)
+        ingest->totals.rejected[i] += counted->rejected[i];
+    pthread_mutex_unlock(&ingest->totals_lock);
+}
+
 static int finish(struct ingest *ingest)
 {
     struct ingest_batch *batch = &ingest->batch;
     int r = 0;
-    pthread_mutex_lock(&ingest->totals_lock);
     for (size_t i = 0; i < batch->n_outcomes; i++) {
         int one = finish_outcome(ingest, &batch->outcomes[i]);
         if (one != 0)
             r = one; /* a node's view is poorer; what is committed is to be acked all the same */
     }
-    pthread_mutex_unlock(&ingest->totals_lock);
+    add_totals(ingest);
     for (size_t i = 0; i < batch->n_answers; i++)
         send_answer(ingest, &batch->answers[i]);
     return r;
@@ -231,10 +245,8 @@ static void forget_advances(struct ingest *ingest, bool is_known)
     struct ingest_batch *batch = &ingest->batch;
     for (size_t i = 0; i < batch->n_answers; i++) {
         struct ingest_stream *stream = batch->answers[i].stream;
-        if (!stream->is_dirty && stream->row.row != 0)
-            continue;
         stream->is_stale = true;
-        if (is_known)
+        if (is_known || !stream->is_dirty)
             continue; /* live has what the store has */
         live_forget_values(ingest->live, batch->answers[i].node->entry.node);
         ingest_rebuild_later(ingest, batch->answers[i].node);
@@ -275,11 +287,13 @@ static void clear(struct ingest *ingest)
     }
     for (size_t i = 0; i < batch->n_answers; i++) {
         struct ingest_stream *stream = batch->answers[i].stream;
-        stream->is_answered = stream->is_dirty = stream->tells_refusal = false;
+        stream->is_answered = stream->is_dirty = false;
+        stream->rejection = NULL;
         stream->resend_from = 0;
     }
     batch->n_outcomes = batch->n_answers = batch->decoded_bytes = 0;
     batch->is_open = batch->is_committing = false;
+    batch->counted = (struct ingest_totals){0};
 }
 
 static bool is_full(const struct ingest_batch *batch)

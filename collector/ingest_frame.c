@@ -88,7 +88,6 @@ static int refuse_group(struct ingest *ingest, struct ingest_outcome *outcome,
     int r = ingest_stream_refuse(stream, &outcome->header, rejection, ingest->batch.now_boot_ms);
     if (r != 0)
         return r;
-    stream->tells_refusal = true;
     return ingest_reject(outcome, rejection);
 }
 
@@ -112,7 +111,8 @@ static void tell_refusal(struct ingest *ingest, struct ingest_outcome *outcome)
     if (ingest->batch.now_boot_ms < refusal->told_ms + INGEST_RESEND_MS)
         return;
     refusal->told_ms = ingest->batch.now_boot_ms;
-    outcome->stream->tells_refusal = true;
+    outcome->stream->rejection = &refusal->rejection;
+    outcome->stream->rejected_sequence = refusal->sequence;
 }
 
 /* --- duplicates --- */
@@ -162,6 +162,8 @@ static int check_duplicate(struct ingest *ingest, struct ingest_outcome *outcome
         return 0;
     if (r != 0)
         return r;
+    if (crc == stored && outcome->header.crc != 0)
+        crc = outcome->header.crc; /* the same bytes, but behind another predecessor */
     return crc == stored ? 0 : refuse_conflict(outcome, crc, stored);
 }
 
@@ -317,9 +319,7 @@ static int store_carefully(struct ingest *ingest, struct ingest_outcome *outcome
     if (r != -EINVAL && r != -EEXIST && r != STORE_CONFLICT)
         return r;
     store_rollback_savepoint(ingest->store);
-    if (outcome->stream->row.committed == 0)
-        outcome->stream->row.row = 0; /* its row went with the savepoint, if it was made in it */
-    outcome->stream->is_stale = true;
+    outcome->stream->is_stale = true; /* its row went with the savepoint, if it was made in it */
     return refuse_unstorable(ingest, outcome, error);
 }
 

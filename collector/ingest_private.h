@@ -50,6 +50,7 @@ struct ingest_batch {
     struct ingest_answer *answers; /* as many: streams that get an ack */
     size_t n_answers;
     size_t decoded_bytes;
+    struct ingest_totals counted;
     int64_t now_utc_ms, now_boot_ms;
     bool has_clock;
 };
@@ -84,6 +85,7 @@ struct ingest {
     bool has_more_to_retain;
     atomic_bool is_reconnected;
     atomic_bool has_logged_topic;
+    _Atomic uint64_t bad_topics;
 
     pthread_mutex_t totals_lock;
     struct ingest_totals totals;

@@ -100,9 +100,10 @@ int ingest_stream_refuse(struct ingest_stream *stream, const struct frame_header
 
 void ingest_stream_forgive(struct ingest_stream *stream)
 {
+    if (stream->refusal != NULL && stream->rejection == &stream->refusal->rejection)
+        stream->rejection = NULL;
     free(stream->refusal);
     stream->refusal = NULL;
-    stream->tells_refusal = false;
 }
 
 bool ingest_stream_may_ask(struct ingest_stream *stream, int64_t now_boot_ms)

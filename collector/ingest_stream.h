@@ -25,13 +25,14 @@ struct ingest_stream {
     uint64_t sequence, key;  /* with the open batch */
     uint32_t crc;
     struct decoder *decoder;
-    bool is_decoding;               /* the decoder stands at `sequence` */
-    bool is_stale;                  /* the store may know otherwise: to be read again */
-    bool is_dirty;                  /* has frames in the open batch */
-    bool is_answered;               /* in the open batch: stands in the list of those to ack */
-    uint64_t resend_from;           /* to be asked for in the batch's ack; 0: nothing */
-    struct ingest_refusal *refusal; /* NULL: none */
-    bool tells_refusal;             /* in the batch's ack */
+    bool is_decoding;                  /* the decoder stands at `sequence` */
+    bool is_stale;                     /* the store may know otherwise: to be read again */
+    bool is_dirty;                     /* has frames in the open batch */
+    bool is_answered;                  /* in the open batch: stands in the list of those to ack */
+    uint64_t resend_from;              /* to be asked for in the batch's ack; 0: nothing */
+    const struct rejection *rejection; /* to be told in the batch's ack; NULL: none */
+    uint64_t rejected_sequence;
+    struct ingest_refusal *refusal; /* of the group that comes; NULL: none */
     uint64_t asked_from;
     int64_t asked_ms;
     bool has_estimate; /* ingest's own map, for a node without a clock */
