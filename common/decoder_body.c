@@ -19,7 +19,7 @@ struct body_fields {
 };
 
 struct reading_fields {
-    uint64_t input;
+    int64_t input_gap;
     int64_t time_offset_ms;
     struct wire_field definition; /* bytes NULL: absent */
     size_t n_families, n_series;
@@ -107,7 +107,8 @@ int body_read_message(struct body_decoder *body, const struct wire_field *messag
 
 static bool is_list(uint32_t number)
 {
-    return number >= READING_DELTA_SERIES && number <= READING_GONE;
+    return (number >= READING_DELTA_SERIES && number <= READING_GONE) ||
+           number == READING_DELTA_BITS;
 }
 
 /* A list comes packed in one field, as every usual encoder writes it; or in several, or element by
@@ -115,7 +116,9 @@ static bool is_list(uint32_t number)
 static int count_piece(struct body_decoder *body, const struct wire_field *field,
                        struct packed_list *list)
 {
-    enum wire_type unpacked = field->number == READING_RAW ? WIRE_FIXED64 : WIRE_VARINT;
+    enum wire_type unpacked = field->number == READING_RAW          ? WIRE_FIXED64
+                              : field->number == READING_DELTA_BITS ? WIRE_BYTES
+                                                                    : WIRE_VARINT;
     if (field->type != WIRE_BYTES && field->type != unpacked)
         return body_wrong_type(body, "reading", field);
     list->bytes = field->bytes;
@@ -164,8 +167,8 @@ static int join_lists(struct body_decoder *body, const struct wire_field *messag
 static int take_reading_number(const struct wire_field *field, struct reading_fields *fields)
 {
     switch (field->number) {
-    case READING_INPUT:
-        fields->input = field->value;
+    case READING_INPUT_GAP:
+        fields->input_gap = wire_from_zigzag(field->value);
         break;
     case READING_TIME_OFFSET:
         fields->time_offset_ms = wire_from_zigzag(field->value);
@@ -204,8 +207,8 @@ static int find_input(struct body_decoder *body, const struct reading_fields *fi
                       struct frame_reading *reading)
 {
     struct decoder_group *group = body->group;
-    bool is_new = fields->input == group->n_inputs;
-    if (fields->input > group->n_inputs || is_new != (fields->definition.bytes != NULL))
+    bool is_new = body->input == group->n_inputs;
+    if (body->input > group->n_inputs || is_new != (fields->definition.bytes != NULL))
         return body_refuse(body, REJECT_MALFORMED, "%s definition, %" PRIu32 " inputs are known",
                            fields->definition.bytes != NULL ? "a" : "no", group->n_inputs);
     if (!is_new)
@@ -282,15 +285,6 @@ static int take_family(struct body_decoder *body, const struct wire_field *field
     return r;
 }
 
-static bool suffix_fits(enum series_suffix suffix, enum family_type type)
-{
-    if (suffix == SUFFIX_BUCKET)
-        return type == FAMILY_HISTOGRAM;
-    if (suffix == SUFFIX_NONE)
-        return type != FAMILY_HISTOGRAM;
-    return type == FAMILY_HISTOGRAM || type == FAMILY_SUMMARY;
-}
-
 static int take_series(struct body_decoder *body, const struct wire_field *field, void *out)
 {
     struct definitions *definitions = out;
@@ -301,14 +295,13 @@ static int take_series(struct body_decoder *body, const struct wire_field *field
     int r = decoder_read_series(body, field, input->n_families, series);
     if (r != 0)
         return r;
-    if (!suffix_fits(series->suffix, (enum family_type)input->family_types[series->family]))
-        return body_refuse(body, REJECT_MALFORMED, "a series of type %s with suffix %s",
-                           family_type_name((enum family_type)input->family_types[series->family]),
-                           series_suffix_text(series->suffix));
-    bool is_counter = input->family_types[series->family] == FAMILY_COUNTER;
+    enum family_type type = (enum family_type)input->family_types[series->family];
+    if (!series_suffix_fits(series->suffix, type))
+        return body_refuse(body, REJECT_MALFORMED, "a series \"%s\" of a %s",
+                           series_suffix_text(series->suffix), family_type_name(type));
     input->predictions[input->n_series] = (struct decoder_prediction){0};
     input->marks[input->n_series++] =
-        (struct decoder_mark){.exponent = DECIMAL_RAW, .is_counter = is_counter};
+        (struct decoder_mark){.exponent = DECIMAL_RAW, .is_counter = type == FAMILY_COUNTER};
     return 0;
 }
 
@@ -365,7 +358,10 @@ static int read_reading(struct body_decoder *body, const struct wire_field *mess
     int r = body_read_message(body, message, "reading", take_reading_field, &fields);
     if (r != 0)
         return r;
-    body->input = fields.input > UINT32_MAX ? UINT32_MAX : (uint32_t)fields.input;
+    if (fields.input_gap < -(int64_t)body->next_input || fields.input_gap > INPUTS_PER_NODE_MAX)
+        return body_refuse(body, REJECT_MALFORMED, "an input gap of %" PRId64, fields.input_gap);
+    body->input = (uint32_t)(body->next_input + fields.input_gap);
+    body->next_input = body->input + 1;
     *reading = (struct frame_reading){
         .input = body->input, .is_repeat = fields.is_repeat, .has_more = fields.has_more};
     r = find_input(body, &fields, reading);
@@ -429,6 +425,7 @@ static int take_reading(struct body_decoder *body, const struct wire_field *fiel
     if (field->number != BODY_READING)
         return 0;
     body->reading = array->n;
+    body->input = body->next_input;
     body->is_in_reading = true;
     struct frame_reading *reading = &array->readings[array->n++];
     int r = read_reading(body, field, array->body_ms, reading, array->n == array->n_all);

@@ -20,7 +20,7 @@ struct decoder_prediction {
 };
 
 struct decoder_mark {
-    int8_t exponent; /* DECIMAL_RAW: there is no prediction */
+    int8_t exponent; /* as in struct scaled; DECIMAL_RAW: there is no prediction */
     bool is_counter : 1;
     bool is_gone : 1;
     bool is_touched : 1; /* has its value of the reading that is being decoded */
@@ -55,8 +55,8 @@ struct packed_list {
     size_t pieces; /* that it came in */
 };
 
-/* The fields of a reading whose elements are numbers, by field number less READING_DELTA_SERIES. */
-#define PACKED_LISTS (READING_GONE - READING_DELTA_SERIES + 1)
+/* The fields of a reading that are lists, by field number less READING_DELTA_SERIES. */
+#define PACKED_LISTS (READING_DELTA_BITS - READING_DELTA_SERIES + 1)
 
 /* A body being decoded. */
 struct body_decoder {
@@ -65,8 +65,9 @@ struct body_decoder {
     struct frame *frame;
     struct rejection *rejection;
     bool is_key;
-    size_t reading; /* position of the one at work, for messages */
-    uint32_t input;
+    size_t reading;      /* position of the one at work */
+    uint32_t input;      /* of that one */
+    uint32_t next_input; /* that an input gap of 0 means */
     bool is_in_reading;
 };
 

@@ -11,7 +11,9 @@
 #define BODY_BYTES_LIMIT (FRAME_BYTES_MAX - FRAME_OVERHEAD_BYTES_MAX)
 #define BODY_HEAD_BYTES_MAX 16      /* time */
 #define READING_HEAD_BYTES_MAX 1024 /* tags, lengths, the input's definition */
-#define COMPRESS_BYTES_MIN 64       /* nothing shorter gets smaller */
+/* What zstd cannot help: deltas of some hundred series come out as long as they went in, and trying
+ * takes longer than all the rest. */
+#define COMPRESS_BYTES_MIN 1024
 /* An id in a list, and its value in one or two others. */
 #define ITEM_BYTES_MAX (3 * VARINT_BYTES_MAX)
 #define LABEL_BYTES_MAX (LABEL_NAME_BYTES_MAX + LABEL_VALUE_BYTES_MAX + 16)
@@ -101,6 +103,7 @@ void encoder_body_deinit(struct encoder_body *body)
     buffer_deinit(&body->definitions);
     for (size_t i = 0; i < READING_LISTS; i++)
         buffer_deinit(&body->lists[i]);
+    buffer_deinit(&body->delta_bits);
     buffer_deinit(&body->sealed);
     free(body->bodies);
 }
@@ -214,6 +217,7 @@ static void open_body(struct encoder_body *body, int64_t time_ms)
     body->is_key = false;
     body->open_time_ms = time_ms;
     body->open_oldest_ms = time_ms;
+    body->open_next_input = 0;
     body->open_samples = 0;
     body->open_readings = 0;
 }
@@ -236,7 +240,8 @@ static uint8_t *put_definition(uint8_t *at, const struct encoder_input *input)
 static size_t put_head(uint8_t *start, const struct encoder_body *body, bool has_more)
 {
     const struct reading_head *head = &body->head;
-    uint8_t *at = wire_put_number(start, READING_INPUT, head->input);
+    int64_t input_gap = (int64_t)head->input - body->open_next_input;
+    uint8_t *at = wire_put_number(start, READING_INPUT_GAP, wire_to_zigzag(input_gap));
     at = wire_put_number(at, READING_TIME_OFFSET,
                          wire_to_zigzag(head->time_ms - body->open_time_ms));
     at = wire_put_number(at, READING_MORE, has_more);
@@ -246,9 +251,33 @@ static size_t put_head(uint8_t *start, const struct encoder_body *body, bool has
     return (size_t)(at - start);
 }
 
+/* Bits are shorter than gaps where more than an eighth of the series changed. */
+static void choose_bits(struct encoder_body *body)
+{
+    struct buffer *gaps = &body->lists[LIST_DELTA_SERIES];
+    size_t size = (body->next_ids[LIST_DELTA_SERIES] + (size_t)7) / 8;
+    buffer_clear(&body->delta_bits);
+    if (size >= gaps->size)
+        return;
+    uint8_t *bits = (uint8_t *)buffer_reserve(&body->delta_bits, size);
+    if (bits == NULL)
+        return;
+    memset(bits, 0, size);
+    const uint8_t *at = (const uint8_t *)gaps->data;
+    const uint8_t *end = at + gaps->size;
+    for (uint64_t id = 0; at < end; id++) {
+        uint64_t gap = 0;
+        at = wire_get_varint(at, end, &gap);
+        id += gap;
+        bits[id / 8] |= (uint8_t)(1U << (id % 8));
+    }
+    buffer_wrote(&body->delta_bits, size);
+    buffer_clear(gaps);
+}
+
 static size_t lists_size(const struct encoder_body *body)
 {
-    size_t size = 0;
+    size_t size = wire_text_size(body->delta_bits.size);
     for (size_t i = 0; i < READING_LISTS; i++)
         size += wire_text_size(body->lists[i].size);
     return size;
@@ -281,11 +310,12 @@ static void write_reading(struct encoder_body *body, bool has_more)
         return;
     if (body->open.size == 0)
         open_body(body, body->head.time_ms);
+    choose_bits(body);
     uint8_t head[READING_HEAD_BYTES_MAX];
     size_t head_size = put_head(head, body, has_more);
     size_t size = head_size + body->definitions.size + lists_size(body);
     uint8_t *start = (uint8_t *)buffer_reserve(&body->open, wire_bytes_size(size));
-    if (start == NULL) {
+    if (start == NULL || buffer_failed(&body->delta_bits)) {
         body->has_failed = true;
         return;
     }
@@ -295,10 +325,12 @@ static void write_reading(struct encoder_body *body, bool has_more)
     if (body->definitions.size > 0)
         memcpy(at, body->definitions.data, body->definitions.size);
     at += body->definitions.size;
+    at = wire_put_text(at, READING_DELTA_BITS, body->delta_bits.data, body->delta_bits.size);
     for (size_t i = 0; i < READING_LISTS; i++)
         at = wire_put_text(at, list_fields[i], body->lists[i].data, body->lists[i].size);
     buffer_wrote(&body->open, (size_t)(at - start));
     body->open_readings++;
+    body->open_next_input = body->head.input + 1;
     if (body->head.time_ms < body->open_oldest_ms)
         body->open_oldest_ms = body->head.time_ms;
 }
@@ -372,7 +404,7 @@ static void put_raw(struct encoder_body *body, uint32_t series, int64_t bits)
     body->reading_bytes += 8;
 }
 
-void encoder_body_value(struct encoder_body *body, uint32_t series, struct decimal value)
+void encoder_body_value(struct encoder_body *body, uint32_t series, struct scaled value)
 {
     make_room(body, ITEM_BYTES_MAX);
     if (value.exponent == DECIMAL_RAW) {

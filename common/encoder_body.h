@@ -14,6 +14,7 @@
 
 #include "common/encoder.h"
 #include "common/frame_wire.h"
+#include "common/scaled.h"
 
 /* The lists of a reading, in the order in which they are written. */
 enum reading_list {
@@ -53,6 +54,7 @@ struct encoder_body {
     bool open_is_key;
     int64_t open_time_ms; /* that readings count from */
     int64_t open_oldest_ms;
+    uint32_t open_next_input; /* that an input gap of 0 would mean */
     uint32_t open_samples;
     uint32_t open_readings;
 
@@ -60,6 +62,7 @@ struct encoder_body {
     struct reading_head head;
     struct buffer definitions;
     struct buffer lists[READING_LISTS];
+    struct buffer delta_bits; /* the ids of LIST_DELTA_SERIES as bits, where that is shorter */
     uint32_t next_ids[READING_LISTS]; /* that a gap of 0 would mean */
     size_t reading_bytes;             /* of definitions and lists */
 
@@ -90,7 +93,7 @@ void encoder_body_begin_reading(struct encoder_body *body, const struct reading_
 void encoder_body_gone(struct encoder_body *body, uint32_t series);
 void encoder_body_delta(struct encoder_body *body, uint32_t series, int64_t delta);
 /* Under `scaled`, or `raw` where the exponent says so. */
-void encoder_body_value(struct encoder_body *body, uint32_t series, struct decimal value);
+void encoder_body_value(struct encoder_body *body, uint32_t series, struct scaled value);
 /* A series' definition and its family's (NULL: known) are kept together with the series' value. */
 void encoder_body_series(struct encoder_body *body, const struct series *series, uint32_t family,
                          const struct family *new_family);

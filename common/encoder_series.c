@@ -112,22 +112,21 @@ int encoder_series_compare(struct encoder_series *series, const struct reading *
 
 static void write_value(struct encoder_slot *slot, double value, struct encoder_body *body)
 {
-    int8_t hint = slot->exponent == DECIMAL_RAW ? 0 : slot->exponent;
-    struct decimal decimal = decimal_from(value, hint);
-    int64_t difference = decimal.mantissa - slot->mantissa;
+    struct scaled scaled = scaled_from(value, slot->exponent);
+    int64_t difference = scaled.mantissa - slot->mantissa;
     /* A counter that went back has started anew, and so does its prediction. */
-    bool goes_on = decimal.exponent == slot->exponent && decimal.exponent != DECIMAL_RAW &&
+    bool goes_on = scaled.exponent == slot->exponent && scaled.exponent != DECIMAL_RAW &&
                    !(slot->is_counter && difference < 0);
     slot->bits = value_bits(value);
-    slot->exponent = decimal.exponent;
+    slot->exponent = scaled.exponent;
     if (goes_on) {
         encoder_body_delta(body, slot->id, difference - slot->step);
         slot->step = slot->is_counter ? difference : 0;
     } else {
-        encoder_body_value(body, slot->id, decimal);
+        encoder_body_value(body, slot->id, scaled);
         slot->step = 0;
     }
-    slot->mantissa = decimal.mantissa;
+    slot->mantissa = scaled.mantissa;
 }
 
 static int compare_ids(const void *a, const void *b)

@@ -8,11 +8,11 @@
 #include "common/buffer.h"
 #include "common/decoder.h"
 
-/* As in proto/shoal/v1/frame.proto; all below 16, so that each tag is one byte. */
+/* As in proto/shoal/v1/frame.proto; below 16, so that each tag is one byte. */
 enum { FRAME_STREAM = 1, FRAME_SEQUENCE, FRAME_KEY, FRAME_BODY, FRAME_ZSTD, FRAME_CRC = 15 };
 enum { BODY_TIME = 1, BODY_READING, BODY_NODE_LABEL };
 enum {
-    READING_INPUT = 1,
+    READING_INPUT_GAP = 1,
     READING_TIME_OFFSET,
     READING_DEFINITION,
     READING_FAMILY,
@@ -26,7 +26,8 @@ enum {
     READING_RAW,
     READING_GONE,
     READING_MORE,
-    READING_REPEAT
+    READING_DELTA_BITS,
+    READING_REPEAT /* alone over 15: a tag of two bytes */
 };
 enum { INPUT_FIELD_NAME = 1, INPUT_FIELD_JOB, INPUT_FIELD_INSTANCE, INPUT_FIELD_INTERVAL };
 enum { FAMILY_FIELD_NAME = 1, FAMILY_FIELD_TYPE, FAMILY_FIELD_HELP, FAMILY_FIELD_UNIT };

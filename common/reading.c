@@ -129,22 +129,6 @@ static void fail(struct reading *reading, int error, const struct series_key *ke
     reading->error = error;
 }
 
-/* A histogram's bare name or a gauge's _sum is no sample that a scraper takes. */
-static bool suffix_fits(const struct series_key *key)
-{
-    switch (key->suffix) {
-    case SUFFIX_NONE:
-        return key->family->type != FAMILY_HISTOGRAM;
-    case SUFFIX_BUCKET:
-        return key->family->type == FAMILY_HISTOGRAM;
-    case SUFFIX_SUM:
-    case SUFFIX_COUNT:
-        return key->family->type == FAMILY_HISTOGRAM || key->family->type == FAMILY_SUMMARY;
-    default:
-        return false;
-    }
-}
-
 /* NULL, or what is wrong with a family. */
 static const char *check_family(const struct family *family)
 {
@@ -165,7 +149,7 @@ static const char *check_key(const struct series_key *key)
     const char *wrong = check_family(key->family);
     if (wrong != NULL)
         return wrong;
-    if (!suffix_fits(key))
+    if (!series_suffix_fits(key->suffix, key->family->type))
         return "the name's suffix does not fit the type";
     for (size_t i = 0; i < key->n_labels; i++) {
         const struct label *label = &key->labels[i];

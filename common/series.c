@@ -23,6 +23,21 @@ const char *series_suffix_text(enum series_suffix suffix)
     return (unsigned)suffix < SUFFIXES ? texts[suffix] : texts[SUFFIX_NONE];
 }
 
+bool series_suffix_fits(enum series_suffix suffix, enum family_type type)
+{
+    switch (suffix) {
+    case SUFFIX_NONE:
+        return type != FAMILY_HISTOGRAM;
+    case SUFFIX_BUCKET:
+        return type == FAMILY_HISTOGRAM;
+    case SUFFIX_SUM:
+    case SUFFIX_COUNT:
+        return type == FAMILY_HISTOGRAM || type == FAMILY_SUMMARY;
+    default:
+        return false;
+    }
+}
+
 /* Not isalpha(3): that depends on the locale. */
 static bool starts_name(char c)
 {

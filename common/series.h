@@ -61,6 +61,10 @@ const char *family_type_name(enum family_type type);
 /* "", "_bucket", "_sum", "_count". */
 const char *series_suffix_text(enum series_suffix suffix);
 
+/* Whether a family of that type has samples of that suffix: a histogram's bare name or a gauge's
+ * _sum is no sample that a scraper takes. */
+bool series_suffix_fits(enum series_suffix suffix, enum family_type type);
+
 /* [a-zA-Z_:][a-zA-Z0-9_:]*, within METRIC_NAME_BYTES_MAX. */
 bool metric_name_is_valid(const char *name);
 
