@@ -109,8 +109,8 @@ struct mqtt_provider {
 WARN_UNUSED int mqtt_open(const struct mqtt_options *options, const struct mqtt_events *events,
                           void *context, struct mqtt **mqtt_out);
 
-/* Says goodbye to the broker where it is connected (no will), after what was published: waits at
- * most MQTT_CLOSE_MS_MAX for the socket. Frees; calls no event. May be NULL. */
+/* Says goodbye to the broker where it is connected (no will), after what was published is
+ * confirmed: waits at most MQTT_CLOSE_MS_MAX for that. Frees; calls no event. May be NULL. */
 void mqtt_close(struct mqtt *mqtt);
 
 /* Works for at most timeout_ms: until an event, mqtt_wake, or the time is over. Waits for nothing
@@ -123,9 +123,8 @@ void mqtt_wake(struct mqtt *mqtt);
 /*
  * QoS 1. Only on the owner's thread and only while ready: 0 with *id_out for `published`,
  * -ENOTCONN, -EMSGSIZE (over the broker's Maximum Packet Size), -EINVAL (a topic that cannot be
- * published to), -EPROTO (the broker takes no QoS 1 or nothing retained), -ENOMEM. The payload is
- * copied. Beyond the broker's Receive Maximum it waits in memory without a bound: the caller's to
- * respect.
+ * published to), -EPROTO (the broker takes no QoS 1), -ENOMEM. The payload is copied. Beyond the
+ * broker's Receive Maximum it waits in memory without a bound: the caller's to respect.
  */
 WARN_UNUSED int mqtt_publish(struct mqtt *mqtt, const struct mqtt_message *message, int *id_out);
 

@@ -34,6 +34,7 @@ struct mqtt_connection {
     bool has_subscribed;
     int64_t deadline_ms; /* boot time; until ready */
     int64_t work_ms;
+    unsigned unconfirmed; /* published, no PUBACK yet */
     struct limits limits;
     struct mqtt_reason reason;
 };
@@ -169,6 +170,8 @@ static void on_publish(struct mosquitto *mosquitto, void *context, int id, int c
 
     (void)mosquitto;
     (void)properties;
+    if (connection->unconfirmed > 0)
+        connection->unconfirmed--;
     connection->events->published(connection->context, id, (uint8_t)code);
 }
 
@@ -454,6 +457,7 @@ int mqtt_connection_publish(struct mqtt_connection *connection, const struct mqt
                              message->payload, 1, message->is_retained, NULL);
     switch (result) {
     case MOSQ_ERR_SUCCESS:
+        connection->unconfirmed++;
         *id_out = id;
         return 0;
     case MOSQ_ERR_NOMEM:
@@ -464,7 +468,6 @@ int mqtt_connection_publish(struct mqtt_connection *connection, const struct mqt
     case MOSQ_ERR_INVAL:
     case MOSQ_ERR_MALFORMED_UTF8:
         return -EINVAL;
-    case MOSQ_ERR_RETAIN_NOT_SUPPORTED:
     case MOSQ_ERR_QOS_NOT_SUPPORTED:
         return -EPROTO;
     default: /* a write that failed: the instance now holds a message that it would send again */
@@ -473,20 +476,29 @@ int mqtt_connection_publish(struct mqtt_connection *connection, const struct mqt
     }
 }
 
-void mqtt_connection_say_goodbye(struct mqtt_connection *connection, int timeout_ms)
+/* A PUBACK that comes in after we have closed resets the connection, and mosquitto then throws away
+ * what it has not read yet. So what was published has to be confirmed first. */
+static void finish(struct mqtt_connection *connection, int64_t deadline_ms)
 {
-    struct clock *clock = connection->options->clock;
-    int64_t deadline_ms = clock_boot_ms(clock) + timeout_ms;
-
-    if (connection->phase != MQTT_READY)
-        return;
-    while (connection->phase == MQTT_READY && mosquitto_want_write(connection->mosquitto)) {
-        int64_t left_ms = deadline_ms - clock_boot_ms(clock);
-        struct pollfd socket = {.fd = mosquitto_socket(connection->mosquitto), .events = POLLOUT};
+    while (connection->phase == MQTT_READY &&
+           (connection->unconfirmed > 0 || mosquitto_want_write(connection->mosquitto))) {
+        struct pollfd socket = {.fd = mosquitto_socket(connection->mosquitto), .events = POLLIN};
+        int64_t left_ms = deadline_ms - clock_boot_ms(connection->options->clock);
+        if (mosquitto_want_write(connection->mosquitto))
+            socket.events |= POLLOUT;
         if (left_ms <= 0 || poll(&socket, 1, (int)left_ms) <= 0)
-            break;
+            return;
+        if ((socket.revents & ~POLLOUT) != 0)
+            read_socket(connection);
         write_socket(connection);
     }
+}
+
+void mqtt_connection_say_goodbye(struct mqtt_connection *connection, int timeout_ms)
+{
+    if (connection->phase != MQTT_READY)
+        return;
+    finish(connection, clock_boot_ms(connection->options->clock) + timeout_ms);
     if (connection->phase == MQTT_READY)
         (void)mosquitto_disconnect_v5(connection->mosquitto, MQTT_RC_NORMAL_DISCONNECTION, NULL);
     lose(connection, 0, "closed");

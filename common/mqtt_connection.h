@@ -40,7 +40,8 @@ WARN_UNUSED int mqtt_connection_new(const struct mqtt_options *options,
 /* Closes without goodbye. May be NULL. */
 void mqtt_connection_free(struct mqtt_connection *connection);
 
-/* Writes what waits and a DISCONNECT, for at most timeout_ms; then it is lost. */
+/* Waits for what was published to be confirmed, for at most timeout_ms, and sends DISCONNECT; then
+ * it is lost. The events `received` and `published` go on until then. */
 void mqtt_connection_say_goodbye(struct mqtt_connection *connection, int timeout_ms);
 
 enum mqtt_phase mqtt_connection_phase(const struct mqtt_connection *connection);

@@ -85,9 +85,11 @@ static int set_tls(struct mosquitto *mosquitto, const struct mqtt_options *optio
     }
     if (r != 0)
         return r;
-    r = from_mosquitto(mosquitto_void_option(mosquitto, MOSQ_OPT_SSL_CTX, context));
-    SSL_CTX_free(context); /* libmosquitto has its own reference */
-    return r;
+    int result = mosquitto_void_option(mosquitto, MOSQ_OPT_SSL_CTX, context);
+    SSL_CTX_free(context);          /* libmosquitto has its own reference */
+    if (result == MOSQ_ERR_SUCCESS) /* it is to leave ours as it is */
+        result = mosquitto_int_option(mosquitto, MOSQ_OPT_SSL_CTX_WITH_DEFAULTS, 0);
+    return from_mosquitto(result);
 }
 
 /* Without MOSQ_OPT_SEND_MAXIMUM libmosquitto would keep to 20 where the broker names no number. */
