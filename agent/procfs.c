@@ -138,6 +138,8 @@ int procfs_bad(const struct procfs_file *file, struct input_error *error, const 
     va_start(arguments, format);
     (void)vsnprintf(what, sizeof(what), format, arguments); /* cut off if it is too long */
     va_end(arguments);
+    if (file->line == 0) /* before the first: of the file as a whole */
+        return input_fail(error, -EINVAL, "%s: %s", file->path, what);
     return input_fail(error, -EINVAL, "%s: line %zu: %s", file->path, file->line, what);
 }
 

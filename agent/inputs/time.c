@@ -68,7 +68,8 @@ static int add_clocksources(const struct input_host *host, struct reading *readi
         int r = procfs_value(text, sizeof(text), "%s/" CLOCKSOURCES "/" CLOCKSOURCE_PREFIX "%s/%s",
                              host->sys, device, files[i].file);
         if (r < 0)
-            return input_fail(error, r, "%s: %s", files[i].file, strerror(-r));
+            return input_fail(error, r, "%s/" CLOCKSOURCES "/" CLOCKSOURCE_PREFIX "%s/%s: %s",
+                              host->sys, device, files[i].file, strerror(-r));
         char *cursor = text;
         char *name;
         while ((name = procfs_field(&cursor)) != NULL)
