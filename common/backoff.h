@@ -1,4 +1,5 @@
-/* Exponential back-off with full jitter: the n-th wait is uniform in [floor, min(max, min * 2^n)]. */
+/* Exponential back-off with full jitter: the n-th wait is uniform in [floor, min(max, min * 2^n)].
+ */
 #ifndef SHOAL_COMMON_BACKOFF_H
 #define SHOAL_COMMON_BACKOFF_H
 

@@ -130,6 +130,7 @@ static void fail(struct reading *reading, int error, const struct series_key *ke
 }
 
 /* NULL, or what is wrong with a family. */
+/* NULL, or what is wrong with a family. */
 static const char *check_family(const struct family *family)
 {
     if (!metric_name_is_valid(family->name))

@@ -36,6 +36,20 @@ static void test_names_of_types(void **state)
     assert_string_equal(series_suffix_text(SUFFIX_COUNT), "_count");
 }
 
+static void test_suffixes_of_types(void **state)
+{
+    (void)state;
+    for (enum family_type type = FAMILY_UNKNOWN; type < FAMILY_TYPES; type++) {
+        bool is_histogram = type == FAMILY_HISTOGRAM;
+        bool has_parts = is_histogram || type == FAMILY_SUMMARY;
+        assert_int_equal(series_suffix_fits(SUFFIX_NONE, type), !is_histogram);
+        assert_int_equal(series_suffix_fits(SUFFIX_BUCKET, type), is_histogram);
+        assert_int_equal(series_suffix_fits(SUFFIX_SUM, type), has_parts);
+        assert_int_equal(series_suffix_fits(SUFFIX_COUNT, type), has_parts);
+        assert_false(series_suffix_fits(SUFFIXES, type));
+    }
+}
+
 static void test_metric_names(void **state)
 {
     (void)state;
@@ -119,9 +133,9 @@ static void test_text_bound(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_names_of_types), cmocka_unit_test(test_metric_names),
-        cmocka_unit_test(test_label_names),    cmocka_unit_test(test_utf8),
-        cmocka_unit_test(test_text_bound),
+        cmocka_unit_test(test_names_of_types), cmocka_unit_test(test_suffixes_of_types),
+        cmocka_unit_test(test_metric_names),   cmocka_unit_test(test_label_names),
+        cmocka_unit_test(test_utf8),           cmocka_unit_test(test_text_bound),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
