@@ -1,0 +1,926 @@
+/*
+ * The uplink against a session that the test plays, in virtual time: first single events, then a
+ * collector behind a line that loses, repeats and breaks, in random order with a printed seed.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "agent/uplink.h"
+#include "agent/window.h"
+#include "common/log.h"
+#include "common/topic.h"
+
+#define STREAM 4711
+#define COLLECTOR 99
+#define NODE "node1"
+#define PREFIX "shoal/v1"
+#define SENT_MAX 1024
+#define GROUP 5
+#define UTC_LESS_BOOT_US INT64_C(1700000000000000)
+
+struct sent {
+    char topic[TOPIC_BYTES_MAX];
+    uint8_t payload[2048];
+    size_t size;
+    bool is_retained;
+    int id;
+};
+
+struct fake {
+    struct mqtt base;
+    struct mqtt_provider provider;
+    struct clock clock;
+    int64_t now_us;
+    int64_t utc_step_us; /* what somebody did to the system clock */
+    bool is_synchronised;
+    const struct mqtt_events *events;
+    void *context;
+    bool is_open, is_ready;
+    int next_id;
+    int publish_result;
+    int64_t dropped_for_ms;
+    struct status will;
+    struct sent sent[SENT_MAX];
+    size_t n_sent;
+    size_t n_seen; /* of them, those that the test has looked at */
+    struct queue *queue;
+    struct uplink *uplink;
+};
+
+static struct fake *of_mqtt(const struct mqtt *mqtt)
+{
+    return (struct fake *)mqtt;
+}
+
+static struct fake *of_clock(struct clock *clock)
+{
+    return (struct fake *)((char *)clock - offsetof(struct fake, clock));
+}
+
+static int64_t fake_boot_us(struct clock *clock)
+{
+    return of_clock(clock)->now_us;
+}
+
+static int64_t fake_utc_us(struct clock *clock)
+{
+    return of_clock(clock)->now_us + UTC_LESS_BOOT_US + of_clock(clock)->utc_step_us;
+}
+
+static bool fake_is_synchronised(struct clock *clock, int64_t *error_us_out)
+{
+    *error_us_out = 1500;
+    return of_clock(clock)->is_synchronised;
+}
+
+static void fake_close(struct mqtt *mqtt)
+{
+    of_mqtt(mqtt)->is_open = false;
+}
+
+static int64_t fake_turn(struct mqtt *mqtt, int64_t timeout_ms)
+{
+    of_mqtt(mqtt)->now_us += timeout_ms * 1000;
+    return timeout_ms;
+}
+
+static void fake_wake(struct mqtt *mqtt)
+{
+    (void)mqtt;
+}
+
+static int fake_publish(struct mqtt *mqtt, const struct mqtt_message *message, int *id_out)
+{
+    struct fake *fake = of_mqtt(mqtt);
+    if (!fake->is_ready)
+        return -ENOTCONN;
+    if (fake->publish_result != 0)
+        return fake->publish_result;
+    assert_true(fake->n_sent < SENT_MAX);
+    struct sent *sent = &fake->sent[fake->n_sent++];
+    assert_true(message->size <= sizeof(sent->payload));
+    (void)snprintf(sent->topic, sizeof(sent->topic), "%s", message->topic);
+    memcpy(sent->payload, message->payload, message->size);
+    sent->size = message->size;
+    sent->is_retained = message->is_retained;
+    *id_out = sent->id = ++fake->next_id;
+    return 0;
+}
+
+static bool fake_ready(const struct mqtt *mqtt)
+{
+    return of_mqtt(mqtt)->is_ready;
+}
+
+static int fake_set_will(struct mqtt *mqtt, const void *payload, size_t size)
+{
+    assert_int_equal(status_unpack(payload, size, &of_mqtt(mqtt)->will), 0);
+    return 0;
+}
+
+static void fake_drop(struct mqtt *mqtt, int64_t delay_ms)
+{
+    of_mqtt(mqtt)->dropped_for_ms = delay_ms;
+}
+
+static const struct mqtt_driver driver = {.close = fake_close,
+                                          .turn = fake_turn,
+                                          .wake = fake_wake,
+                                          .publish = fake_publish,
+                                          .is_ready = fake_ready,
+                                          .set_will = fake_set_will,
+                                          .drop = fake_drop};
+
+static int fake_open(struct mqtt_provider *provider, const struct mqtt_options *options,
+                     const struct mqtt_events *events, void *context, struct mqtt **mqtt_out)
+{
+    struct fake *fake = (struct fake *)((char *)provider - offsetof(struct fake, provider));
+    assert_string_equal(options->subscriptions[0], PREFIX "/" NODE "/acks");
+    assert_string_equal(options->subscriptions[1], PREFIX "/_collectors/+");
+    assert_null(options->subscriptions[2]);
+    assert_string_equal(options->will_topic, PREFIX "/" NODE "/status");
+    assert_int_equal(status_unpack(options->will_payload, options->will_bytes, &fake->will), 0);
+    fake->events = events;
+    fake->context = context;
+    fake->is_open = true;
+    *mqtt_out = &fake->base;
+    return 0;
+}
+
+static struct fake *fake_new(uint64_t seed)
+{
+    struct fake *fake = calloc(1, sizeof(*fake));
+    assert_non_null(fake);
+    fake->base.driver = &driver;
+    fake->provider.open = fake_open;
+    fake->clock = (struct clock){
+        .boot_us = fake_boot_us, .utc_us = fake_utc_us, .is_synchronised = fake_is_synchronised};
+    fake->now_us = 1000000;
+    fake->queue = queue_new(STREAM, 1000000);
+    const struct uplink_options options = {
+        .mqtt = {.provider = &fake->provider, .host = "h", .port = 1883, .client_id = NODE},
+        .topic_prefix = PREFIX,
+        .node = NODE,
+        .queue = fake->queue,
+        .clock = &fake->clock,
+        .version = "1.2.3",
+        .seed = seed,
+    };
+    assert_int_equal(uplink_new(&options, &fake->uplink), 0);
+    return fake;
+}
+
+static void fake_free(struct fake *fake)
+{
+    uplink_free(fake->uplink);
+    assert_false(fake->is_open);
+    queue_free(fake->queue);
+    free(fake);
+}
+
+static int set_up(void **state)
+{
+    log_set_level(LOG_LEVEL_ERROR);
+    *state = fake_new(1);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    fake_free(*state);
+    return 0;
+}
+
+static void connect_with(struct fake *fake, uint16_t receive_maximum)
+{
+    fake->is_ready = true;
+    fake->events->ready(fake->context, receive_maximum, 100000);
+}
+
+static void lose(struct fake *fake, uint8_t code)
+{
+    fake->is_ready = false;
+    fake->events->lost(fake->context, code, "h:1883: gone");
+}
+
+/* A frame whose bytes are its numbers. */
+static void append(struct fake *fake, uint64_t sequence)
+{
+    uint64_t key = (sequence - 1) / GROUP * GROUP + 1;
+    const uint64_t numbers[2] = {sequence, key};
+    const struct encoded_frame frame = {.stream = STREAM,
+                                        .sequence = sequence,
+                                        .key = key,
+                                        .samples = 3,
+                                        .time_ms = fake->now_us / 1000,
+                                        .bytes = (const uint8_t *)numbers,
+                                        .size = sizeof(numbers)};
+    int r = queue_append(fake->queue, &frame);
+    assert_true(r == 0 || r == QUEUE_CUT);
+}
+
+static void append_up_to(struct fake *fake, uint64_t last)
+{
+    struct queue_state state;
+    queue_state(fake->queue, &state);
+    for (uint64_t sequence = state.last + 1; sequence <= last; sequence++)
+        append(fake, sequence);
+}
+
+static void turn(struct fake *fake, int64_t ms)
+{
+    uplink_turn(fake->uplink, ms);
+}
+
+/* Turns until that much virtual time has gone by. */
+static void pass(struct fake *fake, int64_t ms)
+{
+    int64_t end = fake->now_us + ms * 1000;
+    while (fake->now_us < end)
+        turn(fake, (end - fake->now_us + 999) / 1000);
+}
+
+/* The next message that was sent, or NULL. */
+static const struct sent *next_sent(struct fake *fake)
+{
+    return fake->n_seen < fake->n_sent ? &fake->sent[fake->n_seen++] : NULL;
+}
+
+static uint64_t frame_sequence(const struct sent *sent, struct envelope *envelope)
+{
+    uint64_t numbers[2];
+    assert_string_equal(sent->topic, PREFIX "/" NODE "/frames");
+    assert_false(sent->is_retained);
+    assert_int_equal(envelope_unpack(sent->payload, sent->size, envelope), 0);
+    assert_int_equal(envelope->frame_bytes, sizeof(numbers));
+    memcpy(numbers, envelope->frame, sizeof(numbers));
+    return numbers[0];
+}
+
+/* The next message is that frame; returns its MQTT id. */
+static int expect_frame(struct fake *fake, uint64_t sequence)
+{
+    struct envelope envelope;
+    const struct sent *sent = next_sent(fake);
+    assert_non_null(sent);
+    assert_int_equal(frame_sequence(sent, &envelope), sequence);
+    return sent->id;
+}
+
+static struct status expect_status(struct fake *fake)
+{
+    struct status status;
+    const struct sent *sent = next_sent(fake);
+    assert_non_null(sent);
+    assert_string_equal(sent->topic, PREFIX "/" NODE "/status");
+    assert_true(sent->is_retained);
+    assert_int_equal(status_unpack(sent->payload, sent->size, &status), 0);
+    return status;
+}
+
+static void expect_nothing(struct fake *fake)
+{
+    assert_null(next_sent(fake));
+}
+
+static void confirm(struct fake *fake, int id, uint8_t reason)
+{
+    fake->events->published(fake->context, id, reason);
+}
+
+static void give(struct fake *fake, const struct ack *ack)
+{
+    BUFFER_AUTO struct buffer payload = {0};
+    assert_int_equal(ack_pack(ack, &payload), 0);
+    fake->events->received(fake->context, PREFIX "/" NODE "/acks", (const uint8_t *)payload.data,
+                           payload.size, false);
+}
+
+static struct ack ack_of(uint64_t committed, uint32_t credit)
+{
+    return (struct ack){.collector = COLLECTOR,
+                        .stream = STREAM,
+                        .committed = committed,
+                        .has_credit = true,
+                        .credit_frames = credit,
+                        .credit_bytes = 100000};
+}
+
+static void give_ack(struct fake *fake, uint64_t committed, uint32_t credit)
+{
+    struct ack ack = ack_of(committed, credit);
+    give(fake, &ack);
+}
+
+static void give_hello(struct fake *fake, bool is_online)
+{
+    BUFFER_AUTO struct buffer payload = {0};
+    const struct hello hello = {.version = "1", .collector = COLLECTOR, .is_online = is_online};
+    assert_int_equal(hello_pack(&hello, &payload), 0);
+    fake->events->received(fake->context, PREFIX "/_collectors/c1", (const uint8_t *)payload.data,
+                           payload.size, true);
+}
+
+static struct uplink_state state_of(struct fake *fake)
+{
+    struct uplink_state state;
+    uplink_state(fake->uplink, &state);
+    return state;
+}
+
+/* Connected, first frame acked, a credit of `credit`: nothing in flight. */
+static void serve(struct fake *fake, uint32_t credit)
+{
+    append_up_to(fake, 1);
+    connect_with(fake, 100);
+    (void)expect_status(fake);
+    turn(fake, 0);
+    confirm(fake, expect_frame(fake, 1), 0);
+    give_ack(fake, 1, credit);
+    turn(fake, 0);
+    expect_nothing(fake);
+}
+
+static void test_nothing_before_ready(void **state)
+{
+    struct fake *fake = *state;
+    append_up_to(fake, 3);
+    pass(fake, 10000);
+    expect_nothing(fake);
+    assert_false(state_of(fake).is_connected);
+}
+
+static void test_says_online_and_offline(void **state)
+{
+    struct fake *fake = fake_new(7);
+    (void)state;
+    assert_false(fake->will.is_online);
+    connect_with(fake, 100);
+    struct status online = expect_status(fake);
+    assert_true(online.is_online);
+    assert_string_equal(online.version, "1.2.3");
+    assert_int_equal(online.connection, fake->will.connection);
+    lose(fake, 0);
+    assert_int_not_equal(fake->will.connection, online.connection);
+    connect_with(fake, 100);
+    assert_int_equal(expect_status(fake).connection, fake->will.connection);
+    uint64_t connection = fake->will.connection;
+    struct sent *goodbye = &fake->sent[fake->n_seen];
+    uplink_free(fake->uplink);
+    struct status offline;
+    assert_int_equal(status_unpack(goodbye->payload, goodbye->size, &offline), 0);
+    assert_false(offline.is_online);
+    assert_int_equal(offline.connection, connection);
+    queue_free(fake->queue);
+    free(fake);
+}
+
+static void test_one_frame_until_the_first_ack(void **state)
+{
+    struct fake *fake = *state;
+    append_up_to(fake, 4);
+    connect_with(fake, 100);
+    (void)expect_status(fake);
+    turn(fake, 0);
+    int id = expect_frame(fake, 1);
+    turn(fake, 0);
+    confirm(fake, id, 0);
+    turn(fake, 0);
+    expect_nothing(fake);
+    assert_false(state_of(fake).has_collector);
+    give_ack(fake, 1, 2);
+    turn(fake, 0);
+    (void)expect_frame(fake, 2);
+    (void)expect_frame(fake, 3);
+    expect_nothing(fake); /* the credit is 2 */
+    assert_true(state_of(fake).has_collector);
+    give_ack(fake, 2, 2);
+    turn(fake, 0);
+    (void)expect_frame(fake, 4);
+    assert_int_equal(state_of(fake).frames_sent, 4);
+    assert_int_equal(state_of(fake).frames_resent, 0);
+}
+
+static void test_credit_in_bytes(void **state)
+{
+    struct fake *fake = *state;
+    serve(fake, 10);
+    append_up_to(fake, 6);
+    struct ack ack = ack_of(1, 10);
+    ack.credit_bytes = 40; /* a frame has 16 */
+    give(fake, &ack);
+    turn(fake, 0);
+    (void)expect_frame(fake, 2);
+    (void)expect_frame(fake, 3);
+    expect_nothing(fake);
+    ack.committed = 3;
+    ack.credit_bytes = 1; /* one may always go */
+    give(fake, &ack);
+    turn(fake, 0);
+    (void)expect_frame(fake, 4);
+    expect_nothing(fake);
+}
+
+static void test_credit_of_nothing(void **state)
+{
+    struct fake *fake = *state;
+    serve(fake, 0);
+    append_up_to(fake, 2);
+    turn(fake, 0);
+    (void)expect_frame(fake, 2); /* a node without backlog may always send one */
+    append_up_to(fake, 5);
+    give_ack(fake, 2, 0);
+    pass(fake, WINDOW_PAUSE_MS_MIN - 1000);
+    expect_nothing(fake);
+    pass(fake, WINDOW_PAUSE_MS_MAX);
+    (void)expect_frame(fake, 3); /* asks for more after a while */
+    expect_nothing(fake);
+}
+
+static void test_receive_maximum(void **state)
+{
+    struct fake *fake = *state;
+    append_up_to(fake, 10);
+    connect_with(fake, 3);
+    (void)expect_status(fake);
+    turn(fake, 0);
+    int id = expect_frame(fake, 1);
+    give_ack(fake, 1, 50);
+    turn(fake, 0);
+    (void)expect_frame(fake, 2); /* with status and frame 1 that makes 3 */
+    expect_nothing(fake);
+    confirm(fake, id, 0);
+    turn(fake, 0);
+    (void)expect_frame(fake, 3);
+    expect_nothing(fake);
+}
+
+static void test_window_is_bounded(void **state)
+{
+    struct fake *fake = *state;
+    serve(fake, 100000);
+    append_up_to(fake, 200);
+    turn(fake, 0);
+    size_t n = 0;
+    while (next_sent(fake) != NULL)
+        n++;
+    assert_int_equal(n, WINDOW_FRAMES_MAX);
+}
+
+static void test_resends_what_is_not_acked(void **state)
+{
+    struct fake *fake = *state;
+    serve(fake, 10);
+    append_up_to(fake, 3);
+    turn(fake, 0);
+    int id = expect_frame(fake, 2);
+    (void)expect_frame(fake, 3);
+    pass(fake, 100000);
+    expect_nothing(fake); /* without PUBACK no timer runs: the connection's keepalive watches */
+    confirm(fake, id, 0);
+    pass(fake, WINDOW_RESEND_MS_MIN - 1);
+    expect_nothing(fake);
+    pass(fake, WINDOW_RESEND_MS_MIN);
+    (void)expect_frame(fake, 2);
+    (void)expect_frame(fake, 3);
+    expect_nothing(fake);
+    assert_int_equal(state_of(fake).frames_resent, 2);
+}
+
+static void test_resend_backs_off(void **state)
+{
+    struct fake *fake = *state;
+    serve(fake, 10);
+    append_up_to(fake, 2);
+    turn(fake, 0);
+    int resent = 0;
+    int64_t start = fake->now_us;
+    while (fake->now_us < start + 600 * INT64_C(1000000)) {
+        const struct sent *sent = next_sent(fake);
+        if (sent != NULL) {
+            confirm(fake, sent->id, 0);
+            resent++;
+        }
+        turn(fake, 1000);
+    }
+    assert_in_range(resent, 10, 60); /* 300 without back-off */
+}
+
+static void test_resends_after_reconnect(void **state)
+{
+    struct fake *fake = *state;
+    serve(fake, 10);
+    append_up_to(fake, 4);
+    turn(fake, 0);
+    (void)expect_frame(fake, 2);
+    (void)expect_frame(fake, 3);
+    (void)expect_frame(fake, 4);
+    give_ack(fake, 2, 10);
+    lose(fake, 0);
+    pass(fake, 5000);
+    expect_nothing(fake);
+    connect_with(fake, 100);
+    (void)expect_status(fake);
+    turn(fake, 0);
+    (void)expect_frame(fake, 3);
+    expect_nothing(fake); /* one, until this connection has an ack */
+    assert_int_equal(state_of(fake).connects, 2);
+    assert_int_equal(state_of(fake).failures, 1);
+}
+
+static void test_resend_from(void **state)
+{
+    struct fake *fake = *state;
+    serve(fake, 10);
+    append_up_to(fake, 5);
+    turn(fake, 0);
+    for (uint64_t sequence = 2; sequence <= 5; sequence++)
+        (void)expect_frame(fake, sequence);
+    struct ack ack = ack_of(2, 10);
+    ack.resend_from = 3;
+    give(fake, &ack);
+    give(fake, &ack); /* asked twice, answered once */
+    turn(fake, 0);
+    give(fake, &ack);
+    turn(fake, 0);
+    for (uint64_t sequence = 3; sequence <= 5; sequence++)
+        (void)expect_frame(fake, sequence);
+    expect_nothing(fake);
+    ack.resend_from = 50; /* never sent: nothing to do */
+    give(fake, &ack);
+    turn(fake, 0);
+    expect_nothing(fake);
+}
+
+static void test_older_store(void **state)
+{
+    struct fake *fake = *state;
+    serve(fake, 10);
+    append_up_to(fake, 4);
+    turn(fake, 0);
+    give_ack(fake, 4, 10);
+    fake->n_seen = fake->n_sent;
+    give_ack(fake, 2, 10);
+    turn(fake, 0);
+    (void)expect_frame(fake, 3);
+    (void)expect_frame(fake, 4);
+    expect_nothing(fake);
+}
+
+static void test_strange_acks_do_nothing(void **state)
+{
+    struct fake *fake = *state;
+    serve(fake, 10);
+    append_up_to(fake, 3);
+    turn(fake, 0);
+    fake->n_seen = fake->n_sent;
+    struct ack other = ack_of(3, 10);
+    other.stream = STREAM + 1;
+    give(fake, &other);
+    give_ack(fake, 4, 10); /* never appended */
+    fake->events->received(fake->context, PREFIX "/" NODE "/acks", (const uint8_t *)"\xff\xff", 2,
+                           false);
+    fake->events->received(fake->context, PREFIX "/node2/acks", (const uint8_t *)"", 0, false);
+    fake->events->received(fake->context, "x", (const uint8_t *)"", 0, false);
+    struct queue_state queue;
+    queue_state(fake->queue, &queue);
+    assert_int_equal(queue.acked, 1);
+    assert_int_equal(state_of(fake).acks, 1);
+    give_ack(fake, 3, 10);
+    give_ack(fake, 3, 10); /* a duplicate */
+    queue_state(fake->queue, &queue);
+    assert_int_equal(queue.acked, 3);
+    turn(fake, 0);
+    expect_nothing(fake);
+}
+
+static void test_rejection_drops_the_group(void **state)
+{
+    struct fake *fake = *state;
+    serve(fake, 10);
+    append_up_to(fake, 3);
+    turn(fake, 0);
+    (void)expect_frame(fake, 2);
+    (void)expect_frame(fake, 3);
+    append_up_to(fake, 7); /* 6 begins the next group */
+    struct ack ack = ack_of(1, 10);
+    ack.has_rejection = true;
+    ack.rejected_sequence = 3;
+    ack.rejection = (struct rejection){.reason = REJECT_BAD_NAME, .text = "no"};
+    give(fake, &ack);
+    turn(fake, 0);
+    expect_nothing(fake); /* 2 has to be acked before the gap may be */
+    ack.committed = 2;
+    give(fake, &ack);
+    turn(fake, 0);
+    struct envelope envelope;
+    const struct sent *sent = next_sent(fake);
+    assert_non_null(sent);
+    assert_int_equal(frame_sequence(sent, &envelope), 6);
+    assert_int_equal(envelope.first, 6);
+    assert_int_equal(envelope.drops[DROP_REJECTED].frames, 3);
+    assert_int_equal(envelope.drops[DROP_REJECTED].samples, 9);
+    (void)expect_frame(fake, 7);
+    assert_int_equal(state_of(fake).rejected, 2); /* each time it was said */
+}
+
+static void test_too_large_for_the_broker(void **state)
+{
+    struct fake *fake = *state;
+    serve(fake, 10);
+    append_up_to(fake, 7);
+    turn(fake, 0);
+    confirm(fake, expect_frame(fake, 2), 0x95);
+    struct queue_state queue;
+    queue_state(fake->queue, &queue);
+    assert_int_equal(queue.drops[DROP_TOO_LARGE].frames, 4); /* 2 to 5 */
+    fake->n_seen = fake->n_sent;
+    turn(fake, 0);
+    (void)expect_frame(fake, 6);
+}
+
+static void test_too_large_for_the_session(void **state)
+{
+    struct fake *fake = *state;
+    serve(fake, 10);
+    append_up_to(fake, 5);
+    fake->publish_result = -EMSGSIZE;
+    turn(fake, 0);
+    struct queue_state queue;
+    queue_state(fake->queue, &queue);
+    assert_int_equal(queue.drops[DROP_TOO_LARGE].frames, 4);
+    fake->publish_result = 0;
+    append_up_to(fake, 6);
+    turn(fake, 0);
+    (void)expect_frame(fake, 6);
+}
+
+static void test_nobody_listens(void **state)
+{
+    struct fake *fake = *state;
+    append_up_to(fake, 3);
+    connect_with(fake, 100);
+    (void)expect_status(fake);
+    turn(fake, 0);
+    confirm(fake, expect_frame(fake, 1), MQTT_NO_SUBSCRIBERS);
+    pass(fake, 900);
+    expect_nothing(fake);
+    pass(fake, WINDOW_PAUSE_MS_MAX);
+    int id = expect_frame(fake, 1);
+    expect_nothing(fake);
+    confirm(fake, id, 0);
+    give_ack(fake, 1, 5);
+    turn(fake, 0);
+    (void)expect_frame(fake, 2);
+}
+
+static void test_hello_ends_the_wait(void **state)
+{
+    struct fake *fake = *state;
+    append_up_to(fake, 1);
+    connect_with(fake, 100);
+    (void)expect_status(fake);
+    for (int i = 0; i < 8; i++) { /* until the waits are long */
+        turn(fake, 0);
+        const struct sent *sent = next_sent(fake);
+        if (sent != NULL)
+            confirm(fake, sent->id, MQTT_NO_SUBSCRIBERS);
+        pass(fake, i < 7 ? WINDOW_PAUSE_MS_MAX : 0);
+    }
+    fake->n_seen = fake->n_sent;
+    give_hello(fake, false);
+    turn(fake, 0);
+    give_hello(fake, true);
+    pass(fake, UPLINK_HELLO_MS_MAX + 1);
+    turn(fake, 0);
+    (void)expect_frame(fake, 1);
+}
+
+static void test_refused_by_the_broker(void **state)
+{
+    struct fake *fake = *state;
+    serve(fake, 10);
+    append_up_to(fake, 4);
+    turn(fake, 0);
+    int id = expect_frame(fake, 2);
+    confirm(fake, id, 0x87);
+    fake->n_seen = fake->n_sent;
+    turn(fake, 0);
+    expect_nothing(fake);
+    pass(fake, WINDOW_PAUSE_MS_MAX);
+    (void)expect_frame(fake, 2);
+    expect_nothing(fake);
+    struct queue_state queue;
+    queue_state(fake->queue, &queue);
+    assert_int_equal(queue.unacked_frames, 3);
+}
+
+static void test_taken_over(void **state)
+{
+    struct fake *fake = *state;
+    serve(fake, 10);
+    lose(fake, MQTT_TAKEN_OVER);
+    assert_int_equal(fake->dropped_for_ms, UPLINK_TAKEN_OVER_MS);
+}
+
+static struct envelope send_one(struct fake *fake, uint64_t sequence)
+{
+    struct envelope envelope;
+    append_up_to(fake, sequence);
+    turn(fake, 0);
+    const struct sent *sent = next_sent(fake);
+    assert_non_null(sent);
+    assert_int_equal(frame_sequence(sent, &envelope), sequence);
+    give_ack(fake, sequence, 10);
+    return envelope;
+}
+
+static void test_offset_is_held(void **state)
+{
+    struct fake *fake = *state;
+    int64_t offset_ms = UTC_LESS_BOOT_US / 1000;
+    serve(fake, 10);
+    struct envelope envelope = send_one(fake, 2);
+    assert_int_equal(envelope.utc_offset_ms, offset_ms);
+    assert_int_equal(envelope.source, CLOCK_SOURCE_FREE);
+    fake->utc_step_us = 4400;
+    fake->is_synchronised = true;
+    envelope = send_one(fake, 3);
+    assert_int_equal(envelope.utc_offset_ms, offset_ms);
+    assert_int_equal(envelope.source, CLOCK_SOURCE_SYSTEM);
+    assert_int_equal(envelope.uncertainty_ms, 2 + 5);
+    fake->utc_step_us = 5000;
+    assert_int_equal(send_one(fake, 4).utc_offset_ms, offset_ms + 5);
+    fake->utc_step_us = 1000;
+    assert_int_equal(send_one(fake, 5).utc_offset_ms, offset_ms + 5);
+    fake->utc_step_us = -3600 * INT64_C(1000000);
+    assert_int_equal(send_one(fake, 6).utc_offset_ms, offset_ms - 3600000);
+}
+
+static void test_backlog_is_told(void **state)
+{
+    struct fake *fake = *state;
+    append_up_to(fake, 3);
+    fake->now_us += 90 * 1000000;
+    connect_with(fake, 100);
+    (void)expect_status(fake);
+    turn(fake, 0);
+    struct envelope envelope;
+    const struct sent *sent = next_sent(fake);
+    assert_non_null(sent);
+    assert_int_equal(frame_sequence(sent, &envelope), 1);
+    assert_int_equal(envelope.first, 1);
+    assert_int_equal(envelope.backlog_frames, 3);
+    assert_int_equal(envelope.backlog_bytes, 48);
+    assert_int_equal(envelope.backlog_oldest_age_ms, 90000);
+}
+
+/* A collector as the wire format asks for one, and what it has seen. */
+struct peer {
+    uint64_t committed;
+    uint64_t rejected; /* the frame that it refuses next; 0: none */
+    bool has_poison;
+    uint64_t passed_over;
+};
+
+static void peer_take(struct fake *fake, struct peer *peer, const struct sent *sent)
+{
+    struct envelope envelope;
+    uint64_t sequence = frame_sequence(sent, &envelope);
+    uint64_t key = (sequence - 1) / GROUP * GROUP + 1;
+    struct ack ack = ack_of(peer->committed, (uint32_t)(random() % 20));
+    bool is_next = sequence == peer->committed + 1;
+    bool is_gap = sequence > peer->committed && sequence == key && sequence == envelope.first;
+    if (is_next || is_gap) {
+        if (peer->has_poison && random() % 10 == 0)
+            peer->rejected = sequence;
+        if (peer->rejected == sequence) {
+            ack.has_rejection = true;
+            ack.rejected_sequence = sequence;
+        } else {
+            peer->passed_over += sequence - peer->committed - 1;
+            peer->committed = ack.committed = sequence;
+        }
+    } else if (sequence > peer->committed) {
+        ack.resend_from = peer->committed + 1;
+    }
+    if (random() % 8 != 0) /* else the ack is lost on the way */
+        give(fake, &ack);
+    if (random() % 16 == 0)
+        give(fake, &ack);
+}
+
+/* A store that comes back older, by no more than the agent still holds. */
+static void peer_go_back(struct fake *fake, struct peer *peer)
+{
+    struct queue_state state;
+    queue_state(fake->queue, &state);
+    uint64_t older = peer->committed - (uint64_t)(random() % 4);
+    if (state.first > 0 && older + 1 >= state.first && older <= peer->committed)
+        peer->committed = older;
+}
+
+/* One step of the line between them. */
+static void line_step(struct fake *fake, struct peer *peer)
+{
+    const struct sent *sent = next_sent(fake);
+    if (sent == NULL) {
+        turn(fake, random() % 500);
+    } else if (strcmp(sent->topic, PREFIX "/" NODE "/frames") == 0) {
+        long fate = random() % 12;
+        confirm(fake, sent->id, fate == 0 ? MQTT_NO_SUBSCRIBERS : 0);
+        if (fate > 1) /* 1: the broker lost it, though it said PUBACK */
+            peer_take(fake, peer, sent);
+    } else {
+        confirm(fake, sent->id, 0);
+    }
+    if (fake->n_seen == fake->n_sent)
+        fake->n_seen = fake->n_sent = 0;
+    if (!fake->is_ready) {
+        if (random() % 4 == 0)
+            connect_with(fake, (uint16_t)(2 + random() % 20));
+    } else if (random() % 40 == 0) {
+        lose(fake, 0);
+        fake->n_seen = fake->n_sent = 0; /* what was on the way is gone */
+    }
+    if (random() % 500 == 0)
+        peer_go_back(fake, peer);
+}
+
+static void play(uint64_t frames, bool has_poison)
+{
+    struct fake *fake = fake_new((uint64_t)random());
+    struct peer peer = {.has_poison = has_poison};
+    struct queue_state state = {0};
+    uint64_t next = 1;
+    for (int step = 0; step < 200000; step++) {
+        if (next <= frames && random() % 3 == 0)
+            append(fake, next++);
+        line_step(fake, &peer);
+        queue_state(fake->queue, &state);
+        if (next > frames && state.unacked_frames == 0)
+            break;
+        if (next > frames)
+            peer.has_poison = false;
+    }
+    assert_int_equal(state.unacked_frames, 0);
+    /* Nothing was passed over but what the agent counted as dropped. */
+    assert_true(peer.passed_over <= state.drops[DROP_REJECTED].frames);
+    assert_int_equal(peer.committed + (state.last - peer.committed), frames);
+    if (!has_poison) {
+        assert_int_equal(peer.committed, frames);
+        assert_int_equal(peer.passed_over, 0);
+    }
+    fake_free(fake);
+}
+
+static void test_everything_arrives(void **state)
+{
+    (void)state;
+    unsigned seed = (unsigned)getpid();
+    const char *fixed = getenv("SHOAL_TEST_SEED");
+    if (fixed != NULL)
+        seed = (unsigned)strtoul(fixed, NULL, 10);
+    print_message("SHOAL_TEST_SEED=%u\n", seed);
+    srandom(seed);
+    for (int round = 0; round < 20; round++)
+        play(300, round % 2 == 1);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_nothing_before_ready),
+        TEST(test_says_online_and_offline),
+        TEST(test_one_frame_until_the_first_ack),
+        TEST(test_credit_in_bytes),
+        TEST(test_credit_of_nothing),
+        TEST(test_receive_maximum),
+        TEST(test_window_is_bounded),
+        TEST(test_resends_what_is_not_acked),
+        TEST(test_resend_backs_off),
+        TEST(test_resends_after_reconnect),
+        TEST(test_resend_from),
+        TEST(test_older_store),
+        TEST(test_strange_acks_do_nothing),
+        TEST(test_rejection_drops_the_group),
+        TEST(test_too_large_for_the_broker),
+        TEST(test_too_large_for_the_session),
+        TEST(test_nobody_listens),
+        TEST(test_hello_ends_the_wait),
+        TEST(test_refused_by_the_broker),
+        TEST(test_taken_over),
+        TEST(test_offset_is_held),
+        TEST(test_backlog_is_told),
+        TEST(test_everything_arrives),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
