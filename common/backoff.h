@@ -1,5 +1,5 @@
-/* Exponential back-off with full jitter: the n-th wait is uniform in [floor, min(max, min * 2^n)].
- */
+/* Exponential back-off with full jitter: the n-th wait, from 0, is uniform between the floor and
+ * min(max, min * 2^n). */
 #ifndef SHOAL_COMMON_BACKOFF_H
 #define SHOAL_COMMON_BACKOFF_H
 
