@@ -1,6 +1,7 @@
 #include "collector/daemon.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@
 
 #define TURN_MS 1000
 #define NOTE_STORE_MS 1000
+#define TIDY_MS 5000
 
 struct daemon {
     const struct settings *settings;
@@ -27,7 +29,7 @@ struct daemon {
     pthread_t writer, network;
     bool has_writer, has_network;
     atomic_bool writer_ends, network_ends;
-    int64_t noted_store_ms;
+    int64_t noted_store_ms, tidied_ms;
 };
 
 static int fail(struct daemon_error *error, const char *what, const char *why)
@@ -83,6 +85,17 @@ static void take_notes(struct daemon *daemon)
     own_note_store(daemon->own, &store);
 }
 
+/* Batches of decoded frames come and go between values that stay: what is free among these goes
+ * back to the system now and then, as it would not by itself. */
+static void tidy(struct daemon *daemon)
+{
+    int64_t now_ms = clock_boot_ms(daemon->clock);
+    if (now_ms - daemon->tidied_ms < TIDY_MS)
+        return;
+    daemon->tidied_ms = now_ms;
+    (void)malloc_trim(0); /* whether there was anything does not matter */
+}
+
 static void *run_writer(void *context)
 {
     struct daemon *daemon = context;
@@ -91,6 +104,7 @@ static void *run_writer(void *context)
         if (r < 0)
             log_error("ingest: %s; going on", strerror(-r));
         take_notes(daemon);
+        tidy(daemon);
     }
     return NULL;
 }
