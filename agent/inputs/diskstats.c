@@ -151,14 +151,11 @@ static int diskstats_open(const void *opaque, const struct input_host *host, voi
     return 0;
 }
 
-/* The number printed on the disk, if it says; ID_SERIAL is all that virtio disks have. */
+/* The number printed on the disk, if it says. */
 static const char *serial_of(const char *const *properties)
 {
-    if (*properties[UDEV_SCSI_IDENT_SERIAL] != '\0')
-        return properties[UDEV_SCSI_IDENT_SERIAL];
-    if (*properties[UDEV_ID_SERIAL_SHORT] != '\0')
-        return properties[UDEV_ID_SERIAL_SHORT];
-    return properties[UDEV_ID_SERIAL];
+    const char *serial = properties[UDEV_SCSI_IDENT_SERIAL];
+    return *serial != '\0' ? serial : properties[UDEV_ID_SERIAL_SHORT];
 }
 
 static void add_ata(struct reading *reading, const char *device, const char *const *properties)

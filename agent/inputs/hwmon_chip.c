@@ -20,6 +20,8 @@ static const char *const sensor_types[] = {
     "temp", "curr",        "power",           "energy", "humidity", "intrusion", NULL,
 };
 
+#define NUMBER_DIGITS_MAX 18 /* no driver comes near */
+
 /* The parts of "temp1_input"; the property is empty for "pwm1" and "beep_enable". */
 struct file_name {
     char type[NAME_MAX + 1];
@@ -37,7 +39,7 @@ static bool is_sensor_type(const char *type)
 
 static bool split_name(const char *name, struct file_name *out)
 {
-    char digits[8];
+    char digits[NUMBER_DIGITS_MAX + 1];
     uint64_t number = 0;
     size_t n_type = strcspn(name, "0123456789");
     size_t n_digits = strspn(name + n_type, "0123456789");

@@ -25,6 +25,7 @@ struct udev_entry {
 
 struct udev {
     char *directory;
+    struct udev_device nothing; /* of a device that nothing is known of */
     struct udev_entry *entries;
     size_t n_entries;
     size_t next; /* devices are asked for in the same order each time */
@@ -47,24 +48,12 @@ static const char *const keys[UDEV_PROPERTIES] = {
     [UDEV_ID_MODEL] = "ID_MODEL",
     [UDEV_ID_PATH] = "ID_PATH",
     [UDEV_ID_REVISION] = "ID_REVISION",
-    [UDEV_ID_SERIAL] = "ID_SERIAL",
     [UDEV_ID_SERIAL_SHORT] = "ID_SERIAL_SHORT",
     [UDEV_ID_WWN] = "ID_WWN",
     [UDEV_SCSI_IDENT_SERIAL] = "SCSI_IDENT_SERIAL",
 };
 
 static const char unknown[] = "";
-
-/* Of a device that nothing is known of. */
-static const struct udev_device *nothing(void)
-{
-    static const struct udev_device device = {
-        .properties = {unknown, unknown, unknown, unknown, unknown, unknown, unknown,
-                       unknown, unknown, unknown, unknown, unknown, unknown, unknown,
-                       unknown, unknown, unknown, unknown, unknown, unknown},
-    };
-    return &device;
-}
 
 static void forget(struct udev_entry *entry)
 {
@@ -81,6 +70,8 @@ struct udev *udev_new(const char *directory)
     struct udev *udev = calloc(1, sizeof(*udev));
     if (udev == NULL)
         return NULL;
+    for (size_t i = 0; i < UDEV_PROPERTIES; i++)
+        udev->nothing.properties[i] = unknown;
     udev->directory = strdup(directory);
     if (udev->directory != NULL)
         return udev;
@@ -157,7 +148,7 @@ static struct udev_entry *add(struct udev *udev, const char *name)
         return NULL;
     udev->entries = entries;
     struct udev_entry *entry = &entries[udev->n_entries++];
-    *entry = (struct udev_entry){.device = *nothing()};
+    *entry = (struct udev_entry){.device = udev->nothing};
     (void)stpncpy(entry->name, name, sizeof(entry->name) - 1);
     return entry;
 }
@@ -175,16 +166,16 @@ const struct udev_device *udev_look(struct udev *udev, const char *major, const 
     size_t directory = strlen(udev->directory);
     int n = snprintf(path, sizeof(path), "%s/b%s:%s", udev->directory, major, minor);
     if (n < 0 || (size_t)n >= sizeof(path) || (size_t)n - directory > DEVICE_NAME_BYTES)
-        return nothing();
+        return &udev->nothing;
     const char *name = path + directory + 1;
     struct udev_entry *entry = find(udev, name);
     if (stat(path, &now) < 0) {
         if (entry != NULL)
             forget(entry);
-        return nothing();
+        return &udev->nothing;
     }
     if (entry == NULL && (entry = add(udev, name)) == NULL)
-        return nothing();
+        return &udev->nothing;
     if (!is_same_file(entry, &now)) {
         forget(entry);
         load(udev, entry);

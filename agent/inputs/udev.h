@@ -27,7 +27,6 @@ enum udev_property {
     UDEV_ID_MODEL,
     UDEV_ID_PATH,
     UDEV_ID_REVISION,
-    UDEV_ID_SERIAL,
     UDEV_ID_SERIAL_SHORT,
     UDEV_ID_WWN,
     UDEV_SCSI_IDENT_SERIAL,
