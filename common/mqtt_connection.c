@@ -12,7 +12,6 @@
 #include <sys/socket.h>
 
 #include "common/mqtt_instance.h"
-#include "common/mqtt_tls.h"
 
 /* The keep-alive is looked at this often within its time, and at least every WORK_MS_MAX. */
 #define KEEPALIVE_LOOKS 8
@@ -188,11 +187,11 @@ static void set_callbacks(struct mosquitto *mosquitto)
 
 static int open_instance(struct mqtt_connection *connection)
 {
-    char error[MQTT_ERROR_TEXT_MAX];
+    struct mqtt_tls_error error;
 
-    int r = mqtt_instance_new(connection->options, connection, &connection->instance, error);
+    int r = mqtt_instance_new(connection->options, connection, &connection->instance, &error);
     if (r == MQTT_INSTANCE_BAD) {
-        lose(connection, 0, "TLS: %s", error);
+        lose(connection, 0, "TLS: %s", error.text);
         return MQTT_CONNECTION_BAD;
     }
     if (r != 0)
@@ -278,36 +277,48 @@ static bool is_in_handshake(const struct mqtt_connection *connection)
     return ssl != NULL && !SSL_is_init_finished(ssl);
 }
 
-/* Whether TLS is to blame, and then why. */
-static bool lose_by_tls(struct mqtt_connection *connection)
+/*
+ * Whether TLS is to blame, and then why. EPROTO is libmosquitto's word for an error of TLS that has
+ * no text: with TLS 1.3 a broker judges our certificate after the handshake, and when our CONNECT
+ * meets its closed socket before its alert is read, the alert is lost.
+ */
+static bool lose_by_tls(struct mqtt_connection *connection, int result, int error)
 {
-    const SSL *ssl = mosquitto_ssl_get(connection->mosquitto);
-    const char *verify = ssl == NULL ? NULL : mqtt_tls_verify_error(ssl);
+    const char *text = connection->instance->tls_error.text;
+    const char *cert_file = connection->options->cert_file;
+    bool has_certificate = cert_file != NULL && cert_file[0] != '\0';
 
-    if (verify != NULL)
-        lose(connection, 0, "TLS: certificate verify failed: %s", verify);
-    else if (connection->instance->tls_error[0] != '\0')
-        lose(connection, 0, "TLS: %s", connection->instance->tls_error);
+    if (text[0] != '\0')
+        lose(connection, 0, "TLS: %s", text);
     else if (is_in_handshake(connection))
         lose(connection, 0, "TLS: the connection was closed in the handshake");
+    else if (connection->options->use_tls && connection->phase <= MQTT_GREETING &&
+             result == MOSQ_ERR_ERRNO && error == EPROTO)
+        lose(connection, 0, "TLS: closed by the broker after the handshake (%s)",
+             has_certificate ? "does it refuse our certificate?"
+                             : "does it want a client certificate?");
     return connection->phase == MQTT_LOST;
 }
 
-/* What a function of libmosquitto's loop returned, with its errno. */
+/* What a function of libmosquitto returned, with its errno. */
 static void lose_by_result(struct mqtt_connection *connection, int result, int error)
 {
-    if (lose_by_tls(connection))
+    bool is_closed = result == MOSQ_ERR_CONN_LOST || result == MOSQ_ERR_SUCCESS;
+
+    if (lose_by_tls(connection, result, error))
         return;
     if (result == MOSQ_ERR_KEEPALIVE)
         lose(connection, 0, "no answer from the broker within the keep-alive time");
-    else if (connection->phase == MQTT_GREETING &&
-             (result == MOSQ_ERR_CONN_LOST || result == MOSQ_ERR_SUCCESS))
+    else if (is_closed && connection->phase == MQTT_GREETING)
         lose(connection, 0, "closed by the broker before it answered CONNECT%s",
              connection->options->use_tls ? "" : " (does this port expect TLS?)");
-    else if (result == MOSQ_ERR_CONN_LOST || result == MOSQ_ERR_SUCCESS)
+    else if (is_closed)
         lose(connection, 0, "connection lost: closed by the broker");
+    else if (result == MOSQ_ERR_EAI) /* libmosquitto puts the resolver's code into errno */
+        lose(connection, 0, "name lookup: %s", gai_strerror(error));
     else if (result == MOSQ_ERR_ERRNO)
-        lose(connection, 0, "connection lost: %s", strerror(error));
+        lose(connection, 0, "%s: %s", connection->phase == MQTT_OPENING ? "TCP" : "connection lost",
+             strerror(error));
     else
         lose(connection, 0, "MQTT: %s", mosquitto_strerror(result));
 }
@@ -320,10 +331,6 @@ static void finish_opening(struct mqtt_connection *connection)
         return;
     if (result == MOSQ_ERR_SUCCESS)
         connection->phase = MQTT_GREETING;
-    else if (result == MOSQ_ERR_EAI) /* libmosquitto puts the resolver's code into errno */
-        lose(connection, 0, "name lookup: %s", gai_strerror(error));
-    else if (result == MOSQ_ERR_ERRNO)
-        lose(connection, 0, "TCP: %s", strerror(error));
     else
         lose_by_result(connection, result, error);
 }

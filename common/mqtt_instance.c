@@ -11,8 +11,6 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "common/mqtt_tls.h"
-
 struct instance {
     struct mqtt_instance public;
     mosquitto_property *properties;
@@ -53,9 +51,9 @@ static void on_log(struct mosquitto *mosquitto, void *context, int level, const 
     struct mqtt_instance *instance = context;
 
     (void)mosquitto;
-    if (level == MOSQ_LOG_ERR && instance->tls_error[0] == '\0' && strstr(text, "OpenSSL") != NULL)
-        (void)snprintf(instance->tls_error, sizeof instance->tls_error, "%s",
-                       mqtt_tls_error_reason(text));
+    struct mqtt_tls_error *error = &instance->tls_error;
+    if (level == MOSQ_LOG_ERR && error->text[0] == '\0' && strstr(text, "OpenSSL") != NULL)
+        (void)snprintf(error->text, sizeof error->text, "%s", mqtt_tls_error_reason(text));
 }
 
 static int from_mosquitto(int result)
@@ -70,25 +68,19 @@ static int from_mosquitto(int result)
     }
 }
 
-static int set_tls(struct mosquitto *mosquitto, const struct mqtt_options *options,
-                   char tls_error_out[MQTT_ERROR_TEXT_MAX])
+static int set_tls(struct mqtt_instance *instance, const struct mqtt_options *options)
 {
-    struct mqtt_tls_error error;
     SSL_CTX *context;
 
     if (!options->use_tls)
         return 0;
-    int r = mqtt_tls_context(options, &context, &error);
-    if (r == MQTT_TLS_BAD) {
-        memcpy(tls_error_out, error.text, sizeof error.text);
-        return MQTT_INSTANCE_BAD;
-    }
+    int r = mqtt_tls_context(options, &context, &instance->tls_error);
     if (r != 0)
-        return r;
-    int result = mosquitto_void_option(mosquitto, MOSQ_OPT_SSL_CTX, context);
+        return r == MQTT_TLS_BAD ? MQTT_INSTANCE_BAD : r;
+    int result = mosquitto_void_option(instance->mosquitto, MOSQ_OPT_SSL_CTX, context);
     SSL_CTX_free(context);          /* libmosquitto has its own reference */
     if (result == MOSQ_ERR_SUCCESS) /* it is to leave ours as it is */
-        result = mosquitto_int_option(mosquitto, MOSQ_OPT_SSL_CTX_WITH_DEFAULTS, 0);
+        result = mosquitto_int_option(instance->mosquitto, MOSQ_OPT_SSL_CTX_WITH_DEFAULTS, 0);
     return from_mosquitto(result);
 }
 
@@ -162,8 +154,7 @@ static int start_thread(struct instance *instance)
     return -r;
 }
 
-static int set_up(struct instance *instance, const struct mqtt_options *options,
-                  char tls_error_out[MQTT_ERROR_TEXT_MAX])
+static int set_up(struct instance *instance, const struct mqtt_options *options)
 {
     instance->opened_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (instance->opened_fd < 0)
@@ -177,12 +168,12 @@ static int set_up(struct instance *instance, const struct mqtt_options *options,
     if (r == 0)
         r = set_identity(instance->public.mosquitto, options);
     if (r == 0)
-        r = set_tls(instance->public.mosquitto, options, tls_error_out);
+        r = set_tls(&instance->public, options);
     return r;
 }
 
 int mqtt_instance_new(const struct mqtt_options *options, void *owner,
-                      struct mqtt_instance **instance_out, char tls_error_out[MQTT_ERROR_TEXT_MAX])
+                      struct mqtt_instance **instance_out, struct mqtt_tls_error *error)
 {
     __attribute__((cleanup(release_local))) struct instance *instance = calloc(1, sizeof *instance);
 
@@ -194,7 +185,9 @@ int mqtt_instance_new(const struct mqtt_options *options, void *owner,
     instance->port = options->port;
     instance->keepalive_s = (int)(options->keepalive_ms / 1000);
     instance->public.owner = owner;
-    int r = set_up(instance, options, tls_error_out);
+    int r = set_up(instance, options);
+    if (r == MQTT_INSTANCE_BAD)
+        *error = instance->public.tls_error;
     if (r != 0)
         return r;
     *instance_out = &instance->public;

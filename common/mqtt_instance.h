@@ -8,27 +8,25 @@
 
 #include <mosquitto.h>
 
-#include "common/mqtt.h"
-
-#define MQTT_TLS_ERROR_BYTES_MAX 128
+#include "common/mqtt_tls.h"
 
 struct mqtt_instance {
     /* The thread's until mqtt_instance_is_opened. The instance is the callbacks' context. */
     struct mosquitto *mosquitto;
-    char tls_error[MQTT_TLS_ERROR_BYTES_MAX]; /* OpenSSL's first, as libmosquitto logs it; or "" */
-    void *owner;                              /* for the owner's callbacks */
+    struct mqtt_tls_error tls_error; /* the first, or "" */
+    void *owner;                     /* for the owner's callbacks */
 };
 
 enum { MQTT_INSTANCE_BAD = 1 };
 
 /*
  * Sets up everything but the owner's callbacks: MQTT 5, clean start, limits, user, will, TLS.
- * 0, MQTT_INSTANCE_BAD with tls_error_out filled (a certificate file that cannot be used), or a
- * negative errno.
+ * 0, MQTT_INSTANCE_BAD with *error filled (a certificate file that cannot be used), or a negative
+ * errno.
  */
 WARN_UNUSED int mqtt_instance_new(const struct mqtt_options *options, void *owner,
                                   struct mqtt_instance **instance_out,
-                                  char tls_error_out[MQTT_ERROR_TEXT_MAX]);
+                                  struct mqtt_tls_error *error);
 
 /* The owner is done with it: closes without goodbye. May be NULL. */
 void mqtt_instance_free(struct mqtt_instance *instance);

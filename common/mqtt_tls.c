@@ -86,6 +86,18 @@ static int expect_host(SSL_CTX *context, const char *host, struct mqtt_tls_error
     return ok == 1 ? 0 : fail(error, host);
 }
 
+/* OpenSSL's callback for each certificate of the chain; goes by what OpenSSL found. */
+static int on_verify(int is_good, X509_STORE_CTX *store)
+{
+    const SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+    struct mqtt_tls_error *error = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+
+    if (is_good == 0 && error->text[0] == '\0')
+        (void)snprintf(error->text, sizeof error->text, "certificate verify failed: %s",
+                       X509_verify_cert_error_string(X509_STORE_CTX_get_error(store)));
+    return is_good;
+}
+
 static int set_up(SSL_CTX *context, const struct mqtt_options *options,
                   struct mqtt_tls_error *error)
 {
@@ -93,7 +105,8 @@ static int set_up(SSL_CTX *context, const struct mqtt_options *options,
         return fail(error, "TLS 1.2");
     /* Buffers of an idle connection are given back: tens of kilobytes on a small machine. */
     SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
-    SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
+    SSL_CTX_set_app_data(context, error);
+    SSL_CTX_set_verify(context, SSL_VERIFY_PEER, on_verify);
     int r = load_authorities(context, options->ca_file, error);
     if (r == 0)
         r = load_certificate(context, options, error);
@@ -116,13 +129,6 @@ int mqtt_tls_context(const struct mqtt_options *options, SSL_CTX **context_out,
     }
     *context_out = context;
     return 0;
-}
-
-const char *mqtt_tls_verify_error(const SSL *ssl)
-{
-    long result = SSL_get_verify_result(ssl);
-
-    return result == X509_V_OK ? NULL : X509_verify_cert_error_string(result);
 }
 
 const char *mqtt_tls_error_reason(const char *line)
