@@ -46,7 +46,7 @@ enum { A, B, SLOW, SCRIPTS };
 
 struct bed {
     struct clock clock;
-    int64_t now_us;
+    _Atomic int64_t now_us; /* workers read it too */
     struct input_host host;
     struct sampler *sampler;
     struct decoder *decoder;
