@@ -156,7 +156,8 @@ static bool take_bound(struct merge *merge, enum family_type type, enum series_s
 static int add_sample(struct merge *merge, const struct family *family,
                       const struct textformat *document, const struct textformat_sample *sample)
 {
-    struct label *labels = &document->labels[sample->first_label];
+    /* No array yet where no sample has a label. */
+    struct label *labels = sample->n_labels == 0 ? NULL : &document->labels[sample->first_label];
     if (!take_bound(merge, family->type, sample->suffix, labels, sample->n_labels))
         return 0;
     struct merged_series series = {.family = document->families[sample->family].name,

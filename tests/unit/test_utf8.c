@@ -49,13 +49,9 @@ static void test_repairs(void **state)
 static void test_cuts_between_characters(void **state)
 {
     (void)state;
-    static const char *const want[] = {"",
-                                       "a",
-                                       "a",
-                                       "a",
-                                       "a\xE2\x82\xAC",
-                                       "a\xE2\x82\xAC"
-                                       "b"};
+    static const char euro_b[] = "a\xE2\x82\xAC"
+                                 "b";
+    static const char *const want[] = {"", "a", "a", "a", "a\xE2\x82\xAC", euro_b};
     for (size_t n = 1; n <= 6; n++) {
         char out[8];
         memset(out, '#', sizeof(out));
