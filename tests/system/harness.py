@@ -343,7 +343,9 @@ class Collector:
 
     def target(self, node, job="node"):
         """The path of a target's page, as /sd has it."""
-        for entry in self.get("/sd").json():
+        answer = self.get("/sd")
+        assert answer.status == 200, f"/sd: {answer.status} {answer.text}"
+        for entry in answer.json():
             labels = entry["labels"]
             if (labels["job"], labels["instance"]) == (job, node):
                 return labels["__metrics_path__"]

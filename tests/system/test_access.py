@@ -47,8 +47,8 @@ def test_wrong_password_is_named(bed, tmp_path):
     wrong = tmp_path / "wrong"
     wrong.write_text("not the password\n")
     agent = bed.agent(broker, password_file=wrong)
-    line = agent.process.wait_log("not authori")
-    assert f"127.0.0.1:{broker.port}" in line and "node1" in line
+    line = agent.process.wait_log("Not authorized")
+    assert f"127.0.0.1:{broker.port}" in line
     assert "not the password" not in agent.process.log()
     assert collector.own().value("shoal_node_frames_total", node="node1") is None
 
@@ -65,7 +65,6 @@ def test_acl_confines_a_node(bed):
     broker = bed.broker()
     collector = bed.collector(broker)
     agent = bed.agent(broker, "node1", user="node2")
-    line = agent.process.wait_log("not authori")
-    assert "shoal/v1/node1/acks" in line
+    assert "shoal/v1/node1/" in agent.process.wait_log("Not authorized")
     assert "Not authorized" in broker.publish("node2", "shoal/v1/node1/frames", b"anything")
     assert collector.own().value("shoal_node_frames_total", node="node1") is None

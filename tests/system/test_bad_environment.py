@@ -100,7 +100,7 @@ def test_broker_that_vanishes(bed):
     assert collector.get(path).status == 200
     broker.process.kill()
     wait_for(lambda: collector.get(path).status == 503, "the node's page to say that it is down")
-    assert collector.own().value("shoal_collector_broker_connected") == 0
+    wait_for(lambda: collector.own().value("shoal_collector_broker_connected") == 0, "the metric")
     for process in (agent.process, collector.process):
         process.wait_log(f"127.0.0.1:{broker.port}")
         assert process.is_running()

@@ -43,6 +43,13 @@ class Scene:
         assert self.collector.own().value("shoal_node_gap_frames_total", node="node1") == 0
 
 
+def test_a_node_that_only_says_that_it_is_there_takes_no_target_away(scene, wire):
+    status = wire.session_pb2.Status(online=True, version="1")
+    scene.broker.publish("node2", f"{PREFIX}/node2/status", status.SerializeToString())
+    wait_for(lambda: scene.collector.own().value("shoal_node_online", node="node2"), "the status")
+    scene.assert_node1_goes_on()
+
+
 def garbage(wire):
     return b"\xff" * 100
 

@@ -44,6 +44,7 @@ def test_prometheus_has_the_times_of_the_readings(bed):
     bed.agent(broker, "node1")
     collector.wait_node("node1")
     prometheus = bed.prometheus(collector)
+    wait_for(lambda: prometheus.query('node_time_seconds{instance="node1"}'), "a scrape")
     path = collector.target("node1")
     shown = {}
 
