@@ -3,15 +3,14 @@
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdlib.h>
 
 #include "collector/describe.h"
 #include "collector/store_reader.h"
 
-#define FILE_BYTES_MAX (256 * 1024 * 1024)
-#define PIECE_BYTES (64 * 1024)
-#define OUTPUT_BYTES (256 * 1024) /* is written out when there is so much of it */
+#define FILE_BYTES_MAX ((size_t)256 * 1024 * 1024)
+#define PIECE_BYTES ((size_t)64 * 1024)
+#define OUTPUT_BYTES ((size_t)256 * 1024) /* is written out when there is so much of it */
 
 enum { EXIT_GOOD = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
@@ -35,15 +34,9 @@ static void flush(struct command *command)
     buffer_clear(&command->text);
 }
 
-__attribute__((format(printf, 2, 3))) static int complain(const struct command *command,
-                                                          const char *format, ...)
+static int complain(const struct command *command, const char *place, const char *why)
 {
-    va_list args;
-    va_start(args, format);
-    (void)fputs("shoal-collector decode: ", command->complaints);
-    (void)vfprintf(command->complaints, format, args);
-    (void)fputc('\n', command->complaints);
-    va_end(args);
+    (void)fprintf(command->complaints, "shoal-collector decode: %s: %s\n", place, why);
     return EXIT_FAILED;
 }
 
@@ -73,14 +66,13 @@ static int decode_file(struct command *command, const char *path)
     struct describe_error error;
     int r = read_file(path, &bytes);
     if (r < 0)
-        return complain(command, "%s: %s", path, strerror(-r));
+        return complain(command, path, strerror(-r));
     r = describe_bytes(command->describe, (const uint8_t *)bytes.data, bytes.size, &command->text,
                        &error);
     flush(command);
     if (r < 0)
-        return complain(command, "%s: %s", path, strerror(-r));
-    return r == DESCRIBE_BAD ? complain(command, "%s: not a frame: %s", path, error.text)
-                             : EXIT_GOOD;
+        return complain(command, path, strerror(-r));
+    return r == DESCRIBE_BAD ? complain(command, path, error.text) : EXIT_GOOD;
 }
 
 /* --- a store --- */
@@ -170,15 +162,15 @@ static int decode_store(struct command *command)
     struct walk walk = {.command = command};
     int r = store_reader_open(command->store, &reader, &error);
     if (r != 0)
-        return complain(command, "%s", error.text);
+        return complain(command, command->store, error.text);
     r = show_streams(&walk, reader, &error);
     store_reader_close(reader);
     free(walk.streams);
     if (r != 0)
-        return complain(command, "%s: %s", command->store,
+        return complain(command, command->store,
                         error.text[0] != '\0' ? error.text : strerror(r < 0 ? -r : EIO));
     if (walk.n_streams == 0)
-        return complain(command, "%s: no such stream of node %s", command->store, command->node);
+        return complain(command, command->node, "has no such stream in the store");
     return EXIT_GOOD;
 }
 
@@ -226,7 +218,7 @@ int decode_command(int argc, char **argv, FILE *out, FILE *complaints)
     }
     command.describe = describe_new();
     if (command.describe == NULL)
-        return complain(&command, "out of memory");
+        return complain(&command, "starting", strerror(ENOMEM));
     int status = EXIT_GOOD;
     if (command.store != NULL)
         status = decode_store(&command);

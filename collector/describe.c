@@ -265,7 +265,7 @@ static bool is_records(const uint8_t *bytes, size_t size)
     while (size - at >= RECORD_HEAD_BYTES) {
         size_t n = record_bytes(bytes + at);
         at += RECORD_HEAD_BYTES;
-        if (n == 0 || n > FRAME_WIRE_BYTES_MAX || n > size - at)
+        if (n == 0 || n > (size_t)FRAME_WIRE_BYTES_MAX || n > size - at)
             return false;
         at += n;
     }

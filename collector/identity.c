@@ -53,7 +53,7 @@ static int table_grow(struct table *table)
 {
     struct table wide = {.n_buckets = table->n_buckets == 0 ? BUCKETS_MIN : table->n_buckets * 2,
                          .n = table->n};
-    wide.buckets = calloc(wide.n_buckets, sizeof(*wide.buckets));
+    wide.buckets = calloc(wide.n_buckets, sizeof(struct shared *));
     if (wide.buckets == NULL)
         return -ENOMEM;
     for (size_t i = 0; i < table->n_buckets; i++) {

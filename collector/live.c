@@ -96,7 +96,7 @@ static int reserve_node(struct live *live)
     if (live->n_nodes < live->capacity)
         return 0;
     size_t capacity = live->capacity == 0 ? 16 : live->capacity * 2;
-    struct node **nodes = realloc(live->nodes, capacity * sizeof(*nodes));
+    struct node **nodes = realloc(live->nodes, capacity * sizeof(struct node *));
     if (nodes == NULL)
         return -ENOMEM;
     live->nodes = nodes;

@@ -14,9 +14,11 @@
 #include "common/topic.h"
 
 #define LIVE_NODE_MAX_DEFAULT 10000
-#define LIVE_JOB_DEFAULT "node"      /* of a node that has not been heard */
-#define LIVE_DOWN_MS_MIN 30000       /* a node is down after three intervals, and at least this */
-#define LIVE_SHOW_MS (5 * 60 * 1000) /* a reading older than this and 3 intervals is not shown */
+#define LIVE_JOB_DEFAULT "node" /* of a node that has not been heard */
+#define LIVE_DOWN_MS_MIN                                                                           \
+    INT64_C(30000) /* a node is down after three intervals, and at least this */
+#define LIVE_SHOW_MS                                                                               \
+    (INT64_C(5) * 60 * 1000) /* a reading older than this and 3 intervals is not shown */
 
 enum { LIVE_UNKNOWN = 1, LIVE_DOWN = 2 };
 

@@ -61,7 +61,7 @@ static int page_init(struct page *page, const struct snapshot *snapshot, uint32_
     page->families = malloc(family_bound * sizeof(struct identity_family *) + 1);
     page->names = malloc(family_bound * sizeof(struct family *) + 1);
     page->ends = calloc(family_bound + 1, sizeof(*page->ends));
-    page->order = malloc(snapshot->n_samples * sizeof(*page->order) + 1);
+    page->order = calloc(snapshot->n_samples + 1, sizeof(*page->order));
     if (page->families == NULL || page->names == NULL || page->ends == NULL || page->order == NULL)
         return -ENOMEM;
     return 0;
@@ -154,11 +154,12 @@ static void write_page(struct page *page, enum exposition_format format, struct 
 int snapshot_write(const struct snapshot *snapshot, uint32_t family_bound,
                    enum exposition_format format, struct buffer *out)
 {
-    __attribute__((cleanup(page_deinit))) struct page page;
+    struct page page;
     int r = page_init(&page, snapshot, family_bound);
-    if (r < 0)
-        return r;
-    sort(&page);
-    write_page(&page, format, out);
-    return buffer_failed(out) ? -ENOMEM : 0;
+    if (r == 0) {
+        sort(&page);
+        write_page(&page, format, out);
+    }
+    page_deinit(&page);
+    return r < 0 || buffer_failed(out) ? -ENOMEM : 0;
 }

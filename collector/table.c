@@ -4,6 +4,8 @@
 
 #include "collector/sd.h"
 
+#define MIB (UINT64_C(1024) * 1024)
+
 static const char head[] =
     "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
     "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n"
@@ -53,7 +55,7 @@ static void append_duration(struct buffer *out, int64_t ms)
     uint64_t size = ms < 0 ? (uint64_t)0 - (uint64_t)ms : (uint64_t)ms;
     if (size < 1000)
         buffer_print(out, "%s%" PRIu64 " ms", sign, size);
-    else if (size < 120 * 1000)
+    else if (size < UINT64_C(120) * 1000)
         buffer_print(out, "%s%.1f s", sign, (double)size / 1000);
     else if (size < UINT64_C(120) * 60 * 1000)
         buffer_print(out, "%s%" PRIu64 " min", sign, size / 60000);
@@ -67,10 +69,10 @@ static void append_bytes(struct buffer *out, uint64_t bytes)
 {
     if (bytes < 1024)
         buffer_print(out, "%" PRIu64 " B", bytes);
-    else if (bytes < 1024 * 1024)
+    else if (bytes < MIB)
         buffer_print(out, "%.1f KiB", (double)bytes / 1024);
     else
-        buffer_print(out, "%.1f MiB", (double)bytes / (1024 * 1024));
+        buffer_print(out, "%.1f MiB", (double)bytes / (double)MIB);
 }
 
 static void append_none(struct buffer *out)

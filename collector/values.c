@@ -114,6 +114,14 @@ static bool labels_are(const struct values *values, const struct frame *frame)
     return true;
 }
 
+static const char *copy_text(char **to, const char *text)
+{
+    size_t size = strlen(text) + 1;
+    char *copy = memcpy(*to, text, size);
+    *to += size;
+    return copy;
+}
+
 static int set_labels(struct values *values, const struct frame *frame)
 {
     if (labels_are(values, frame))
@@ -126,10 +134,8 @@ static int set_labels(struct values *values, const struct frame *frame)
         return -ENOMEM;
     char *at = (char *)(labels + n);
     for (size_t i = 0; i < n; i++) {
-        labels[i].name = strcpy(at, frame->node_labels[i].name);
-        at += strlen(at) + 1;
-        labels[i].value = strcpy(at, frame->node_labels[i].value);
-        at += strlen(at) + 1;
+        labels[i].name = copy_text(&at, frame->node_labels[i].name);
+        labels[i].value = copy_text(&at, frame->node_labels[i].value);
     }
     free(values->labels);
     values->labels = labels;

@@ -15,8 +15,8 @@
 
 #define VALUES_TIME_NONE INT64_MIN
 /* Text of names and labels that one node may bring along; series past it are not shown. */
-#define VALUES_TEXT_BYTES_MAX (64 * 1024 * 1024)
-#define VALUES_GHOST_MS (5 * 60 * 1000) /* for this long targets outlive their stream */
+#define VALUES_TEXT_BYTES_MAX ((size_t)64 * 1024 * 1024)
+#define VALUES_GHOST_MS (INT64_C(5) * 60 * 1000) /* for this long targets outlive their stream */
 
 /* Pinned by pages: never changed, replaced as a whole. */
 struct target {

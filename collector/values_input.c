@@ -141,8 +141,8 @@ struct values_input *values_input_copy(struct values *values, const struct value
     memcpy(copy, input, sizeof(*copy));
     copy->next = NULL;
     copy->capacity = input->n_values;
-    copy->values = malloc(input->n_values * sizeof(*copy->values) + 1);
-    copy->families = malloc(input->n_families * sizeof(struct identity_family *) + 1);
+    copy->values = calloc(input->n_values + (size_t)1, sizeof(*copy->values));
+    copy->families = calloc(input->n_families + (size_t)1, sizeof(struct identity_family *));
     if (copy->values == NULL || copy->families == NULL) {
         free(copy->values);
         free(copy->families);
@@ -166,7 +166,8 @@ static int add_families(struct values *values, struct values_input *input,
     if (reading->n_families == 0)
         return 0;
     size_t n = input->n_families + reading->n_families;
-    struct identity_family **families = realloc(input->families, n * sizeof(*families));
+    struct identity_family **families =
+        realloc(input->families, n * sizeof(struct identity_family *));
     if (families == NULL)
         return -ENOMEM;
     input->families = families;

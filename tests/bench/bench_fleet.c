@@ -174,6 +174,7 @@ static int send_node(struct fleet *fleet, unsigned node)
             r = encoder_cut(encoder, publish, fleet);
     }
     encoder_free(encoder);
+    fleet->topic = NULL;
     return r;
 }
 
@@ -217,7 +218,8 @@ int main(int argc, char **argv)
     if (r == 0 && argc == 2 && strcmp(argv[1], "--text") == 0)
         r = print_text(fleet.reading);
     else if (r == 0 && argc == 3)
-        r = send_fleet(&fleet, (uint16_t)atoi(argv[1]), (unsigned)atoi(argv[2]));
+        r = send_fleet(&fleet, (uint16_t)strtoul(argv[1], NULL, 10),
+                       (unsigned)strtoul(argv[2], NULL, 10));
     else
         r = -EINVAL;
     if (r < 0)

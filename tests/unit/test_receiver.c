@@ -78,7 +78,7 @@ static int fake_publish(struct mqtt *mqtt, const struct mqtt_message *message, i
 
 static bool fake_is_ready(const struct mqtt *mqtt)
 {
-    return fake_of((struct mqtt *)(uintptr_t)mqtt)->is_ready;
+    return ((const struct fake *)((const char *)mqtt - offsetof(struct fake, mqtt)))->is_ready;
 }
 
 static int fake_set_will(struct mqtt *mqtt, const void *payload, size_t size)
