@@ -239,14 +239,25 @@ static int finish(struct ingest *ingest)
 
 /* --- failure --- */
 
-/* What was appended is not in the store, or may not be: to be read again. */
-static void forget_advances(struct ingest *ingest, bool is_known)
+/* Whether the store stands where the stream's last commit left it. */
+static bool is_unchanged(struct ingest *ingest, const struct ingest_answer *answer)
+{
+    const struct store_stream *row = &answer->stream->row;
+    struct store_error error;
+    struct store_stream now;
+    int r = store_find_stream(ingest->store, answer->node->entry.node, row->stream, &now, &error);
+    return r == STORE_NONE ? row->committed == 0 : r == 0 && now.committed == row->committed;
+}
+
+/* What was appended is not in the store, or may not be: to be read again. A commit whose outcome is
+ * unknown may have moved the store past what live shows. */
+static void forget_advances(struct ingest *ingest)
 {
     struct ingest_batch *batch = &ingest->batch;
     for (size_t i = 0; i < batch->n_answers; i++) {
         struct ingest_stream *stream = batch->answers[i].stream;
         stream->is_stale = true;
-        if (is_known || !stream->is_dirty)
+        if (!batch->is_committing || !stream->is_dirty || is_unchanged(ingest, &batch->answers[i]))
             continue; /* live has what the store has */
         live_forget_values(ingest->live, batch->answers[i].node->entry.node);
         ingest_rebuild_later(ingest, batch->answers[i].node);
@@ -347,10 +358,10 @@ static int try_batch(struct ingest *ingest, bool is_careful, struct ingest_item 
         r = commit(ingest, error);
     if (r == 0)
         return 0;
-    forget_advances(ingest, !batch->is_committing);
-    forget_drops(ingest);
     if (batch->is_open)
         store_rollback(ingest->store);
+    forget_advances(ingest);
+    forget_drops(ingest);
     clear(ingest);
     return r;
 }

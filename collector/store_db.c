@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define WHAT_BYTES_MAX 40 /* of SQL: enough to tell a statement */
+
 int store_error_set(struct store_error *error, int result, const char *format, ...)
 {
     va_list arguments;
@@ -61,9 +63,9 @@ int store_db_fail(struct store_db *db, int result, const char *what, struct stor
     int r = meaning(extended != SQLITE_OK ? extended : result, system_errno);
 
     if (r == -EIO || (r == STORE_FULL && system_errno != 0))
-        return store_error_set(error, r, "%s: %s: %s (%s)", db->path, what, text,
+        return store_error_set(error, r, "%s: %.*s: %s (%s)", db->path, WHAT_BYTES_MAX, what, text,
                                strerrordesc_np(system_errno));
-    return store_error_set(error, r, "%s: %s: %s", db->path, what, text);
+    return store_error_set(error, r, "%s: %.*s: %s", db->path, WHAT_BYTES_MAX, what, text);
 }
 
 int store_db_open(struct store_db *db, const char *path, int flags, struct store_error *error)
