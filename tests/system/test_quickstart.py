@@ -78,9 +78,10 @@ def quickstart():
 def assert_worked(quickstart, status, said):
     assert status == 0, said
     assert f"http://127.0.0.1:{quickstart.port}/" in said
-    figures = re.findall(r"1 of 1 nodes up  (\d+) series  (\d+) frames  (\d+) samples .*?  (\d+) bytes", said)
+    figures = re.findall(r"1 of 1 nodes up  (\d+) series  (\d+) frames  (\d+) samples  (\d+) bytes", said)
     assert figures, said
     series, frames, samples, size = map(int, figures[-1])
+    assert re.search(r"[0-9.]+ samples/s  [0-9.]+ bytes/s  [0-9.]+ bytes a sample", said)
     assert series > 100 and frames > 1 and samples > series and size > 1000
     quickstart.assert_nothing_is_left()
 
