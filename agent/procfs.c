@@ -259,7 +259,7 @@ int procfs_value(char *out, size_t out_bytes, const char *format, ...)
 
 int procfs_value_u64(uint64_t *number_out, const char *format, ...)
 {
-    char text[32];
+    char text[32] = "";
     va_list arguments;
     va_start(arguments, format);
     int r = value_of(text, sizeof(text), format, arguments);

@@ -8,7 +8,7 @@
 #include "agent/input.h"
 #include "common/buffer.h"
 
-#define PROCFS_FILE_BYTES_MAX (4 * 1024 * 1024)
+#define PROCFS_FILE_BYTES_MAX ((size_t)4 * 1024 * 1024)
 #define PROCFS_PATH_BYTES_MAX 4096
 #define PROCFS_VALUE_BYTES_MAX 4096 /* a sysfs attribute is one page at most */
 

@@ -252,6 +252,9 @@ static int keep_sample(struct parser *parser, const char *name, struct textforma
     if (r == 0)
         r = textformat_grow((void **)&document->samples, document->n_samples,
                             &document->room_samples, sizeof(*document->samples));
+    if (r == 0) /* so that a sample without labels, too, has a place in the array */
+        r = textformat_grow((void **)&document->labels, document->n_labels, &document->room_labels,
+                            sizeof(*document->labels));
     if (r != 0)
         return r;
     document->families[sample->family].n_samples++;

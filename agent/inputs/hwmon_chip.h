@@ -9,7 +9,8 @@
 #include "agent/input.h"
 #include "common/arena.h"
 
-#define HWMON_CHIP_BYTES_MAX (512 * 1024) /* of a chip's listing; what does not fit is left out */
+#define HWMON_CHIP_BYTES_MAX                                                                       \
+    ((size_t)512 * 1024) /* of a chip's listing; what does not fit is left out */
 #define HWMON_NAME_BYTES_MAX 256
 
 /* What the text of a file stands for. */

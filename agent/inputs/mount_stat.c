@@ -11,7 +11,7 @@
 #include <string.h>
 #include <time.h>
 
-#define STACK_BYTES (64 * 1024)
+#define STACK_BYTES ((size_t)64 * 1024)
 
 struct probe {
     pthread_mutex_t lock; /* of all below but the path */

@@ -86,7 +86,7 @@ static int read_number(struct procfs_file *file, char **cursor, const char *key,
 static int add_softirqs(struct stat_state *state, struct reading *reading, char *cursor,
                         struct input_error *error)
 {
-    double calls;
+    double calls = 0;
     int r = read_number(&state->file, &cursor, "softirq", &calls, error);
     for (size_t i = 0; r == 0 && i < sizeof(vectors) / sizeof(vectors[0]); i++) {
         r = read_number(&state->file, &cursor, "softirq", &calls, error);
@@ -100,7 +100,7 @@ static int add_line(struct stat_state *state, struct reading *reading, char *lin
                     struct input_error *error)
 {
     char *key = procfs_field(&line);
-    double number;
+    double number = 0;
     if (key == NULL)
         return 0;
     if (state->config->softirq && strcmp(key, "softirq") == 0)

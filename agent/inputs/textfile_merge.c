@@ -13,7 +13,7 @@
 #include <string.h>
 
 #define HELP_PREFIX "Metric read from "
-#define ARENA_BYTES_MAX (4 * 1024 * 1024) /* of bounds written anew */
+#define ARENA_BYTES_MAX ((size_t)4 * 1024 * 1024) /* of bounds written anew */
 #define SET_MIN 256
 
 /* A series that was added; family NULL is a free place of the set. */
@@ -156,8 +156,7 @@ static bool take_bound(struct merge *merge, enum family_type type, enum series_s
 static int add_sample(struct merge *merge, const struct family *family,
                       const struct textformat *document, const struct textformat_sample *sample)
 {
-    /* No array yet where no sample has a label. */
-    struct label *labels = sample->n_labels == 0 ? NULL : &document->labels[sample->first_label];
+    struct label *labels = &document->labels[sample->first_label];
     if (!take_bound(merge, family->type, sample->suffix, labels, sample->n_labels))
         return 0;
     struct merged_series series = {.family = document->families[sample->family].name,
@@ -256,7 +255,7 @@ static int note_families(struct merge *merge)
 static int add_file(struct merge *merge, const struct textformat *document)
 {
     const struct family *family = NULL;
-    size_t last = SIZE_MAX; /* samples of a family mostly stand together */
+    size_t last = 0; /* samples of a family mostly stand together */
     char text[HELP_BYTES_MAX];
     size_t at = 0;
     int r = 0;
@@ -265,7 +264,7 @@ static int add_file(struct merge *merge, const struct textformat *document)
         const struct textformat_family *from = &document->families[sample->family];
         if (from->n_samples == 0)
             continue;
-        if (sample->family != last) {
+        if (family == NULL || sample->family != last) {
             r = textformat_family_get(&merge->known, from->name, &at);
             if (r != 0)
                 break;

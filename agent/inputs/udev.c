@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define FILE_BYTES_MAX (64 * 1024)
+#define FILE_BYTES_MAX ((size_t)64 * 1024)
 #define VALUE_BYTES_MAX 512
 #define DEVICE_NAME_BYTES 48
 

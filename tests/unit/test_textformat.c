@@ -231,7 +231,7 @@ static void test_bounds_labels(void **state)
         struct parsed p;
         for (size_t i = 0; i < n; i++)
             (void)sprintf(text + strlen(text), "l%zu=\"v\",", i);
-        strcat(text, "} 1\n");
+        (void)stpcpy(text + strlen(text), "} 1\n");
         parse(&p, text);
         assert_int_equal(p.result, n == LABELS_PER_SERIES_MAX ? 0 : TEXTFORMAT_BAD);
         deinit(&p);
