@@ -56,8 +56,8 @@ int config_load(const struct config_section *sections, size_t n_sections, const 
 void config_deinit(const struct config_section *sections, size_t n_sections)
 {
     for (size_t i = 0; i < n_sections; i++) {
-        const struct option *option = sections[i].options;
-        for (; !config_option_is_end(option); option++)
+        const struct option *option = config_options_of(&sections[i]);
+        for (; option->name != NULL; option++)
             config_clear(option, config_field(&sections[i], option));
     }
 }

@@ -16,7 +16,7 @@
 #include "common/buffer.h"
 #include "common/series.h"
 
-#define CONFIG_FILE_BYTES_MAX (1024 * 1024)
+#define CONFIG_FILE_BYTES_MAX ((size_t)1024 * 1024)
 #define CONFIG_LIST_MAX 4096
 #define CONFIG_DEPTH_MAX 16
 

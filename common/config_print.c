@@ -170,10 +170,10 @@ static void print_option(struct buffer *out, int depth, const struct option *opt
 static void print_section(const struct printer *printer, int depth, const char *path)
 {
     const struct config_section *section = config_sections_find(printer->sections, path);
-    const struct option *option = section == NULL ? NULL : section->options;
+    const struct option *option = config_options_of(section);
     char name[CONFIG_PATH_BYTES_MAX], child[CONFIG_PATH_BYTES_MAX];
 
-    for (; !config_option_is_end(option); option++)
+    for (; option->name != NULL; option++)
         print_option(printer->out, depth, option, config_field(section, option));
     for (size_t i = 0; config_sections_child(printer->sections, path, i, name); i++) {
         indent(printer->out, depth);

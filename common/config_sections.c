@@ -29,6 +29,13 @@ const struct config_section *config_sections_find(const struct config_sections *
     return NULL;
 }
 
+const struct option *config_options_of(const struct config_section *section)
+{
+    static const struct option none[] = {OPTIONS_END};
+
+    return section == NULL || section->options == NULL ? none : section->options;
+}
+
 /* What follows `path` in the section's own path, or NULL if that is not below it. */
 static const char *below(const char *path, const struct config_section *section)
 {
@@ -86,9 +93,7 @@ static bool has_child(const struct config_sections *sections, const char *path, 
 
 static const struct option *find_option(const struct config_section *section, const char *name)
 {
-    const struct option *option = section == NULL ? NULL : section->options;
-
-    for (; !config_option_is_end(option); option++) {
+    for (const struct option *option = config_options_of(section); option->name != NULL; option++) {
         if (strcmp(option->name, name) == 0)
             return option;
     }
@@ -109,14 +114,13 @@ static int fail_unknown(const struct application *application, const char *path,
                         const struct config_node *entry)
 {
     const struct config_sections *sections = application->sections;
-    const struct config_section *section = config_sections_find(sections, path);
-    const struct option *option = section == NULL ? NULL : section->options;
+    const struct option *option = config_options_of(config_sections_find(sections, path));
     struct config_suggestion best = {.word = NULL};
     char names[2][CONFIG_PATH_BYTES_MAX]; /* one may be the best while the next is tried */
     char full[CONFIG_PATH_BYTES_MAX], meant[CONFIG_PATH_BYTES_MAX];
     size_t slot = 0;
 
-    for (; !config_option_is_end(option); option++)
+    for (; option->name != NULL; option++)
         config_suggest(&best, entry->key, option->name);
     for (size_t i = 0; config_sections_child(sections, path, i, names[slot]); i++) {
         config_suggest(&best, entry->key, names[slot]);
@@ -210,8 +214,8 @@ int config_sections_set_defaults(const struct config_sections *sections, struct 
 {
     for (size_t i = 0; i < sections->n; i++) {
         const struct config_section *section = &sections->all[i];
-        const struct option *option = section->options;
-        for (; !config_option_is_end(option); option++) {
+        const struct option *option = config_options_of(section);
+        for (; option->name != NULL; option++) {
             int r = config_set_default(option, config_field(section, option), error);
             if (r != 0)
                 return r;

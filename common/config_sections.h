@@ -36,10 +36,8 @@ const struct config_section *config_sections_find(const struct config_sections *
 /* "path.name", or "name" at the top. */
 void config_path_join(char out[CONFIG_PATH_BYTES_MAX], const char *path, const char *name);
 
-static inline bool config_option_is_end(const struct option *option)
-{
-    return option == NULL || option->name == NULL;
-}
+/* The section's table, which ends with an option without a name; empty for NULL. */
+const struct option *config_options_of(const struct config_section *section);
 
 static inline void *config_field(const struct config_section *section, const struct option *option)
 {

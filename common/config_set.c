@@ -9,7 +9,7 @@
 #include "common/config_error.h"
 #include "common/config_value.h"
 
-#define DEFAULT_BYTES_MAX (64 * 1024) /* of tree, for a list or map in a table */
+#define DEFAULT_BYTES_MAX ((size_t)64 * 1024) /* of tree, for a list or map in a table */
 
 struct setting {
     const struct option *option;

@@ -51,16 +51,15 @@ static int out_of_arena(struct reader *reader)
     return -ENOMEM;
 }
 
-static int new_node(struct reader *reader, const yaml_event_t *event, enum config_kind kind,
-                    struct config_node **node_out)
+/* NULL: see out_of_arena(). */
+static struct config_node *new_node(struct reader *reader, const yaml_event_t *event,
+                                    enum config_kind kind)
 {
     struct config_node *node = arena_alloc(reader->arena, sizeof *node);
 
-    if (node == NULL)
-        return out_of_arena(reader);
-    *node = (struct config_node){.kind = kind, .line = line_of(event)};
-    *node_out = node;
-    return 0;
+    if (node != NULL)
+        *node = (struct config_node){.kind = kind, .line = line_of(event)};
+    return node;
 }
 
 static bool has_extras(const yaml_event_t *event)
@@ -110,10 +109,13 @@ static int copy_text(struct reader *reader, const yaml_event_t *event, const cha
 static int read_scalar(struct reader *reader, const yaml_event_t *event,
                        struct config_node **node_out)
 {
-    if (is_null(event))
-        return new_node(reader, event, CONFIG_NULL, node_out);
-    int r = new_node(reader, event, CONFIG_TEXT, node_out);
-    return r == 0 ? copy_text(reader, event, &(*node_out)->text) : r;
+    enum config_kind kind = is_null(event) ? CONFIG_NULL : CONFIG_TEXT;
+    struct config_node *node = new_node(reader, event, kind);
+
+    if (node == NULL)
+        return out_of_arena(reader);
+    *node_out = node;
+    return kind == CONFIG_TEXT ? copy_text(reader, event, &node->text) : 0;
 }
 
 static int read_node(struct reader *reader, const yaml_event_t *event, unsigned depth,
@@ -174,8 +176,18 @@ static int read_node(struct reader *reader, const yaml_event_t *event, unsigned 
         return read_scalar(reader, event, node_out);
     if (depth == CONFIG_DEPTH_MAX)
         return fail_at(reader, event, "nested too deep");
-    int r = new_node(reader, event, is_mapping ? CONFIG_MAPPING : CONFIG_LIST, node_out);
-    return r == 0 ? read_children(reader, *node_out, depth + 1) : r;
+    struct config_node *node = new_node(reader, event, is_mapping ? CONFIG_MAPPING : CONFIG_LIST);
+    if (node == NULL)
+        return out_of_arena(reader);
+    *node_out = node;
+    return read_children(reader, node, depth + 1);
+}
+
+static int read_nothing(struct reader *reader, const yaml_event_t *event,
+                        struct config_node **root_out)
+{
+    *root_out = new_node(reader, event, CONFIG_NULL);
+    return *root_out == NULL ? out_of_arena(reader) : 0;
 }
 
 static int read_document(struct reader *reader, struct config_node **root_out)
@@ -195,7 +207,7 @@ static int read_stream(struct reader *reader, struct config_node **root_out)
         if (r != 0)
             return r;
         if (event.type == YAML_STREAM_END_EVENT)
-            return documents == 0 ? new_node(reader, &event, CONFIG_NULL, root_out) : 0;
+            return documents == 0 ? read_nothing(reader, &event, root_out) : 0;
         if (event.type != YAML_DOCUMENT_START_EVENT)
             continue;
         if (documents++ > 0)

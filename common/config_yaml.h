@@ -9,7 +9,8 @@
 #include "common/arena.h"
 #include "common/config.h"
 
-#define CONFIG_TREE_BYTES_MAX (128 * 1024 * 1024) /* a file of CONFIG_FILE_BYTES_MAX needs less */
+#define CONFIG_TREE_BYTES_MAX                                                                      \
+    ((size_t)128 * 1024 * 1024) /* a file of CONFIG_FILE_BYTES_MAX needs less */
 
 enum config_kind { CONFIG_NULL, CONFIG_TEXT, CONFIG_LIST, CONFIG_MAPPING };
 

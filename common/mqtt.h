@@ -34,15 +34,15 @@ struct mqtt_options {
     struct mqtt_provider *provider; /* NULL: the real thing */
     const char *host;
     uint16_t port;
+    uint16_t receive_maximum; /* announced: what the broker may have in flight to us */
+    bool use_tls;
+    bool skip_host_check; /* for tests and odd certificates; said loudly by the caller */
     const char *client_id;
     const char *username; /* "": none */
     const char *password;
-    bool use_tls;
     const char *ca_file;              /* "": the system's */
     const char *cert_file, *key_file; /* "": none */
-    bool skip_host_check; /* for tests and odd certificates; said loudly by the caller */
-    int64_t keepalive_ms; /* MQTT_KEEPALIVE_MS_MIN to _MAX */
-    uint16_t receive_maximum;
+    int64_t keepalive_ms;             /* MQTT_KEEPALIVE_MS_MIN to _MAX */
     struct clock *clock;
     const char *const *subscriptions; /* NULL-terminated, at most MQTT_SUBSCRIPTIONS_MAX, QoS 1 */
     const char *will_topic;           /* NULL: none; retained, QoS 1 */

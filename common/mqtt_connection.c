@@ -393,8 +393,8 @@ static void subscribe(struct mqtt_connection *connection)
         become_ready(connection);
         return;
     }
-    int result = mosquitto_subscribe_multiple(connection->mosquitto, NULL, n,
-                                              (char *const *)(uintptr_t)topics, 1, 0, NULL);
+    int result = mosquitto_subscribe_multiple(connection->mosquitto, NULL, n, (char *const *)topics,
+                                              1, 0, NULL);
     if (result != MOSQ_ERR_SUCCESS)
         lose_by_result(connection, result, errno);
 }

@@ -67,7 +67,7 @@ static bool own_text(const char **text)
 
 static void free_text(const char *text)
 {
-    free((void *)(uintptr_t)text);
+    free((void *)text);
 }
 
 static int own_texts(struct mqtt_options *options)

@@ -64,34 +64,24 @@ static bool is_answering(uint16_t port)
 void broker_init(struct broker *broker)
 {
     *broker = (struct broker){.port = broker_free_port()};
-    strcpy(broker->dir, "/tmp/shoal-broker-XXXXXX");
-    assert_non_null(mkdtemp(broker->dir));
+    tree_init(&broker->files);
 }
 
 void broker_deinit(struct broker *broker)
 {
-    char command[BROKER_PATH_BYTES_MAX];
-
     broker_kill(broker);
-    (void)snprintf(command, sizeof command, "rm -r %s", broker->dir);
-    assert_int_equal(system(command), 0);
+    tree_deinit(&broker->files);
 }
 
 void broker_path(const struct broker *broker, const char *name, char path[BROKER_PATH_BYTES_MAX])
 {
-    assert_in_range(snprintf(path, BROKER_PATH_BYTES_MAX, "%s/%s", broker->dir, name), 1,
+    assert_in_range(snprintf(path, BROKER_PATH_BYTES_MAX, "%s/%s", broker->files.root, name), 1,
                     BROKER_PATH_BYTES_MAX - 1);
 }
 
 void broker_write(const struct broker *broker, const char *name, const char *text)
 {
-    char path[BROKER_PATH_BYTES_MAX];
-
-    broker_path(broker, name, path);
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    assert_true(fputs(text, file) >= 0);
-    assert_int_equal(fclose(file), 0);
+    tree_write(&broker->files, name, text);
 }
 
 static void show_log(const struct broker *broker)

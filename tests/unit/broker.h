@@ -9,10 +9,12 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "tests/unit/tree.h"
+
 #define BROKER_PATH_BYTES_MAX 128
 
 struct broker {
-    char dir[64];
+    struct tree files;
     uint16_t port;
     pid_t pid; /* 0: not running */
 };

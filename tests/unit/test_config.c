@@ -14,6 +14,7 @@
 
 #include "common/config.h"
 #include "tests/unit/fault_alloc.h"
+#include "tests/unit/tree.h"
 
 /* --- a configuration as a daemon might have it --- */
 
@@ -157,7 +158,7 @@ static void make_sections(struct all *all, struct config_section sections[N_SECT
 /* --- a directory for each test --- */
 
 struct fixture {
-    char dir[64];
+    struct tree files;
     struct all all;
     struct config_section sections[N_SECTIONS];
     struct config_error error;
@@ -168,8 +169,7 @@ static int setup(void **state)
     struct fixture *fixture = calloc(1, sizeof *fixture);
 
     assert_non_null(fixture);
-    strcpy(fixture->dir, "/tmp/shoal-config-XXXXXX");
-    assert_non_null(mkdtemp(fixture->dir));
+    tree_init(&fixture->files);
     make_sections(&fixture->all, fixture->sections);
     *state = fixture;
     return 0;
@@ -178,18 +178,16 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     struct fixture *fixture = *state;
-    char command[128];
 
     config_deinit(fixture->sections, N_SECTIONS);
-    (void)snprintf(command, sizeof command, "rm -r %s", fixture->dir);
-    assert_int_equal(system(command), 0);
+    tree_deinit(&fixture->files);
     free(fixture);
     return 0;
 }
 
 static void path_of(const struct fixture *fixture, const char *name, char path[128])
 {
-    (void)snprintf(path, 128, "%s/%s", fixture->dir, name);
+    (void)snprintf(path, 128, "%s/%s", fixture->files.root, name);
 }
 
 static void write_bytes(const struct fixture *fixture, const char *name, const char *data,
@@ -202,6 +200,13 @@ static void write_bytes(const struct fixture *fixture, const char *name, const c
     assert_non_null(file);
     assert_int_equal(fwrite(data, 1, size, file), size);
     assert_int_equal(fclose(file), 0);
+}
+
+/* Without its NUL. */
+static void overwrite(char *at, const char *text)
+{
+    while (*text != '\0')
+        *at++ = *text++;
 }
 
 static int load_bytes(struct fixture *fixture, const char *data, size_t size)
@@ -326,7 +331,7 @@ static void check_bad(struct fixture *fixture, const struct bad *bad, size_t n)
 
     for (size_t i = 0; i < n; i++) {
         assert_int_equal(load_text(fixture, bad[i].text), CONFIG_BAD);
-        (void)snprintf(want, sizeof want, "%s/a.yaml:%s", fixture->dir, bad[i].error);
+        (void)snprintf(want, sizeof want, "%s/a.yaml:%s", fixture->files.root, bad[i].error);
         assert_string_equal(fixture->error.text, want);
         assert_null(fixture->all.broker.host); /* nothing is left behind */
         assert_null(fixture->all.cpu.modes.items);
@@ -492,7 +497,7 @@ static void test_bytes(void **state)
     check_bytes(fixture, large, size - 1, "a.yaml:1: nested too deep");
     memset(large, 'a', size);
     check_bytes(fixture, large, size - 1, "expected keys with values");
-    memcpy(large, "node: ", 6);
+    overwrite(large, "node: ");
     assert_int_equal(load_bytes(fixture, large, size - 1), 0);
     assert_int_equal(strlen(fixture->all.top.node), size - 7);
     free(large);
@@ -547,12 +552,12 @@ static void test_long_error(void **state)
     char text[4000];
 
     memset(text, 'k', sizeof text);
-    memcpy(text, "? ", 2); /* a plain key may only be 1,024 characters long */
+    overwrite(text, "? "); /* a plain key may only be 1,024 characters long */
     assert_int_equal(load_bytes(fixture, text, sizeof text), CONFIG_BAD);
     assert_non_null(strstr(fixture->error.text, "kkk: unknown key"));
     for (size_t i = 8; i + 1 < sizeof text; i += 2)
-        memcpy(text + i, "\xc3\xa4", 2);
-    memcpy(text, "level: a", 8); /* cut off between two bytes of a letter */
+        overwrite(text + i, "\xc3\xa4");
+    overwrite(text, "level: a"); /* cut off between two bytes of a letter */
     assert_int_equal(load_bytes(fixture, text, sizeof text), CONFIG_BAD);
     assert_true(text_is_valid(fixture->error.text, sizeof fixture->error.text));
 }

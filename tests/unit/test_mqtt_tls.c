@@ -156,7 +156,7 @@ static void make_certificates(const char *dir)
 
 static void start_broker(struct fixture *fixture, const char *server, const char *more)
 {
-    const char *dir = fixture->broker.dir;
+    const char *dir = fixture->broker.files.root;
     char lines[800];
 
     broker_stop(&fixture->broker);
@@ -173,7 +173,7 @@ static int setup(void **state)
 
     assert_non_null(fixture);
     broker_init(&fixture->broker);
-    make_certificates(fixture->broker.dir);
+    make_certificates(fixture->broker.files.root);
     broker_path(&fixture->broker, "ca.pem", fixture->ca);
     *state = fixture;
     return 0;
