@@ -5,6 +5,9 @@
  * A deleted group's pages are used again by later frames, so in normal service the file stays at
  * its bound and nothing is moved. Only where the file is over its bound (it was lowered) or the
  * disk is full are pages given back.
+ *
+ * Deleting writes to the WAL. So the WAL has a part of the bound for itself and does not count
+ * against the frames; where it takes more, it is emptied.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -20,9 +23,11 @@
 #define AGE_CHECK_MS (60 * 1000) /* between looks at the age that found nothing */
 #define SIZE_MARGIN 32           /* deleting begins at the bound less a 32nd of it */
 
+#define WAL_SHARE 16 /* of the bound is the WAL's, or what it takes at most */
+
 struct space {
-    uint64_t file_bytes; /* with the WAL */
-    uint64_t used_bytes; /* less what is free in the file */
+    uint64_t file_bytes; /* of the database */
+    uint64_t used_bytes; /* less what is free in it */
     uint64_t free_pages;
 };
 
@@ -38,10 +43,9 @@ static int read_space(struct store *store, struct space *space_out, struct store
         r = store_db_number(&store->db, STORE_SQL_PAGE_SIZE, &page_size, error);
     if (r != 0)
         return r;
-    uint64_t wal_bytes = store_files_size(store->wal_path);
     *space_out = (struct space){
-        .file_bytes = (uint64_t)(pages * page_size) + wal_bytes,
-        .used_bytes = (uint64_t)((pages - free_pages) * page_size) + wal_bytes,
+        .file_bytes = (uint64_t)(pages * page_size),
+        .used_bytes = (uint64_t)((pages - free_pages) * page_size),
         .free_pages = (uint64_t)free_pages,
     };
     return 0;
@@ -120,10 +124,17 @@ static int choose_by_age(struct store *store, struct store_error *error)
     return r;
 }
 
+/* What the database alone may take. */
+static uint64_t file_bound(const struct store *store)
+{
+    const uint64_t wal_bytes = (uint64_t)STORE_WAL_CHECKPOINT_PAGES * STORE_PAGE_BYTES;
+    uint64_t share = store->size_bytes_max / WAL_SHARE;
+    return store->size_bytes_max - (share < wal_bytes ? share : wal_bytes);
+}
+
 static bool is_over_size(const struct store *store, const struct space *space)
 {
-    uint64_t bound = store->size_bytes_max - store->size_bytes_max / SIZE_MARGIN;
-    return space->used_bytes > bound;
+    return space->used_bytes > file_bound(store) - store->size_bytes_max / SIZE_MARGIN;
 }
 
 static int choose_victim(struct store *store, struct store_error *error)
@@ -234,6 +245,18 @@ static int checkpoint(struct store *store, struct store_error *error)
     return store_note_result(store, store_db_fail(&store->db, result, "checkpoint", error));
 }
 
+/* Empties the WAL where it takes room that others need. On a full disk that is at once: what is
+ * deleted goes through it. */
+static int bound_wal(struct store *store, struct store_error *error)
+{
+    uint64_t wal_bytes = store_files_size(store->wal_path);
+    uint64_t file_bytes = store_files_size(store->db.path);
+    bool is_too_large =
+        wal_bytes > STORE_WAL_BYTES_MAX || file_bytes + wal_bytes > store->size_bytes_max;
+    bool is_needed = is_too_large || !atomic_load(&store->has_ballast);
+    return is_needed && wal_bytes > 0 ? checkpoint(store, error) : 0;
+}
+
 /* Gives pages back to the disk where it needs them; true while there are more. */
 static int give_back(struct store *store, bool *more_out, struct store_error *error)
 {
@@ -241,7 +264,7 @@ static int give_back(struct store *store, bool *more_out, struct store_error *er
     int r = read_space(store, &space, error);
     if (r != 0)
         return r;
-    bool is_needed = space.file_bytes > store->size_bytes_max || !atomic_load(&store->has_ballast);
+    bool is_needed = space.file_bytes > file_bound(store) || !atomic_load(&store->has_ballast);
     if (!is_needed || space.free_pages == 0)
         return 0;
     r = store_note_result(store, store_db_run(&store->db, STORE_SQL_GIVE_BACK_PAGES, error));
@@ -251,6 +274,20 @@ static int give_back(struct store *store, bool *more_out, struct store_error *er
     return r;
 }
 
+static int make_step(struct store *store, struct store_error *error)
+{
+    int r = bound_wal(store, error);
+    return r == 0 ? delete_some(store, error) : r;
+}
+
+/* As make_step, and once more where it had to give up the ballast: now there is room. */
+static int make_step_with_room(struct store *store, struct store_error *error)
+{
+    bool had_ballast = atomic_load(&store->has_ballast);
+    int r = make_step(store, error);
+    return r == STORE_FULL && had_ballast ? make_step(store, error) : r;
+}
+
 int store_retain(struct store *store, bool *more_out, struct store_error *error)
 {
     int64_t end_us = store->clock->boot_us(store->clock) + TURN_US;
@@ -258,10 +295,8 @@ int store_retain(struct store *store, bool *more_out, struct store_error *error)
     int r = store_restore_ballast(store, error);
     if (r == STORE_FULL)
         r = 0; /* deleting is what makes room for it */
-    if (r == 0 && store_files_size(store->wal_path) > STORE_WAL_BYTES_MAX)
-        r = checkpoint(store, error);
     while (r == 0) {
-        r = delete_some(store, error);
+        r = make_step_with_room(store, error);
         if (r == 0 && store->clock->boot_us(store->clock) >= end_us) {
             more = true;
             break;
