@@ -16,7 +16,7 @@ struct source_options {
     const struct input *input;
     const void *config;
     const struct input_host *host; /* these three outlive the source */
-    int done_fd;                   /* an eventfd that a worker adds to when its read is over */
+    int done_fd; /* an eventfd that a worker adds to when a read ends that was not waited for */
 };
 
 /* What became of one read. */

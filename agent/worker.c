@@ -18,6 +18,7 @@ struct worker {
     void *context;
     bool is_busy; /* from worker_start until the job is over */
     bool is_ending;
+    bool is_news; /* a worker_wait gave up: its end has to be told */
     bool is_left; /* the thread has to clean up */
 };
 
@@ -45,16 +46,21 @@ static bool next_job(struct worker *worker)
     return has_job;
 }
 
-/* Says that the job is over; true where nobody waits for it any more. */
+/* Says that the job is over; true where nobody waits for it any more. Whoever is woken needs the
+ * lock, so it is given back first; the owner cannot free what it guards before this thread ended.
+ */
 static bool end_job(struct worker *worker)
 {
     (void)pthread_mutex_lock(&worker->lock);
     worker->is_busy = false;
     bool is_left = worker->is_left;
-    (void)pthread_cond_broadcast(&worker->changed);
-    if (!is_left)
-        worker->job.done(worker->context);
+    bool is_news = worker->is_news && !is_left;
+    worker->is_news = false;
     (void)pthread_mutex_unlock(&worker->lock);
+    if (!is_left)
+        (void)pthread_cond_broadcast(&worker->changed);
+    if (is_news)
+        worker->job.done(worker->context);
     return is_left;
 }
 
@@ -129,8 +135,8 @@ void worker_start(struct worker *worker)
 {
     (void)pthread_mutex_lock(&worker->lock);
     worker->is_busy = true;
-    (void)pthread_cond_broadcast(&worker->changed);
     (void)pthread_mutex_unlock(&worker->lock);
+    (void)pthread_cond_broadcast(&worker->changed);
 }
 
 bool worker_is_busy(struct worker *worker)
@@ -159,6 +165,7 @@ bool worker_wait(struct worker *worker, int64_t timeout_ms)
 {
     (void)pthread_mutex_lock(&worker->lock);
     bool is_over = wait_until_over(worker, timeout_ms);
+    worker->is_news = !is_over;
     (void)pthread_mutex_unlock(&worker->lock);
     return is_over;
 }

@@ -16,7 +16,7 @@
 /* All are called with the context. */
 struct worker_job {
     void (*run)(void *context);     /* on the worker's thread */
-    void (*done)(void *context);    /* there too, after each run, once it counts as over */
+    void (*done)(void *context);    /* there too, after a run that worker_wait did not see end */
     void (*release)(void *context); /* once, after everything else, on any thread */
 };
 
