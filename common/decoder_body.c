@@ -355,6 +355,8 @@ static int read_reading(struct body_decoder *body, const struct wire_field *mess
                         int64_t body_ms, struct frame_reading *reading, bool is_last)
 {
     struct reading_fields fields = {0};
+    for (size_t i = 0; i < PACKED_LISTS; i++)
+        fields.lists[i].bytes = message->bytes; /* nothing of something, until it is found */
     int r = body_read_message(body, message, "reading", take_reading_field, &fields);
     if (r != 0)
         return r;
