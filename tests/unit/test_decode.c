@@ -67,7 +67,7 @@ static int set_up(void **state)
     struct scene *scene = calloc(1, sizeof(*scene));
     if (scene == NULL)
         return -1;
-    (void)strcpy(scene->directory, "/tmp/shoal-decode-XXXXXX");
+    (void)snprintf(scene->directory, sizeof(scene->directory), "/tmp/shoal-decode-XXXXXX");
     if (mkdtemp(scene->directory) == NULL)
         return -1;
     (void)snprintf(scene->file, sizeof(scene->file), "%s/file", scene->directory);

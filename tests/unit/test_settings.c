@@ -24,7 +24,7 @@ static int set_up(void **state)
     struct scene *scene = calloc(1, sizeof(*scene));
     if (scene == NULL)
         return -1;
-    (void)strcpy(scene->directory, "/tmp/shoal-settings-XXXXXX");
+    (void)snprintf(scene->directory, sizeof(scene->directory), "/tmp/shoal-settings-XXXXXX");
     if (mkdtemp(scene->directory) == NULL)
         return -1;
     (void)snprintf(scene->file, sizeof(scene->file), "%s/collector.yaml", scene->directory);
