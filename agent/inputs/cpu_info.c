@@ -97,7 +97,9 @@ static void end_block(struct reading *reading, struct cpu_block *block)
     if (!block->has_processor)
         return;
     for (size_t i = 0; i < FIELDS; i++)
-        labels[i] = (struct label){fields[i].label, block->values[i]};
+        labels[i] = (struct label){
+            fields[i].label,
+            text_is_valid(block->values[i], LABEL_VALUE_BYTES_MAX) ? block->values[i] : ""};
     reading_add(reading, &info_family, 1.0, labels, FIELDS);
     block->has_processor = false;
     block->is_first = false;

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #define MOUNTS_MAX 20000
+#define TYPE_BYTES 256
 
 struct filesystem_config {
     char *mount_points_exclude;
@@ -257,12 +258,13 @@ static void add_mount(struct filesystem_state *state, struct reading *reading,
 {
     char device[LABEL_VALUE_BYTES_MAX + 1];
     char point[LABEL_VALUE_BYTES_MAX + 1];
+    char type[TYPE_BYTES]; /* a user chooses what stands behind "fuse." */
     char path[PROCFS_PATH_BYTES_MAX];
     struct statfs stat;
     utf8_repair(device, sizeof(device), mount->device);
     utf8_repair(point, sizeof(point), mount->point);
-    const struct label labels[] = {
-        {"device", device}, {"fstype", mount->type}, {"mountpoint", point}};
+    utf8_repair(type, sizeof(type), mount->type);
+    const struct label labels[] = {{"device", device}, {"fstype", type}, {"mountpoint", point}};
     size_t n = sizeof(labels) / sizeof(labels[0]);
     int length = snprintf(path, sizeof(path), "%s%s", state->host->rootfs, mount->point);
     bool has_failed = length < 0 || (size_t)length >= sizeof(path) ||

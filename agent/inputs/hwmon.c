@@ -117,6 +117,13 @@ static int list_chips(struct hwmon_state *state, struct input_error *error)
     return r < 0 ? input_fail(error, r, "out of memory") : r;
 }
 
+/* The chip's own struct may go before the reading does. */
+static const struct family *family_of(struct reading *reading, const struct hwmon_element *element)
+{
+    return reading_family(reading, element->family.name, element->family.type,
+                          element->family.help);
+}
+
 /* What cannot be read or is no number has no series: an unplugged fan, a sensor asleep. */
 static void add_element(struct reading *reading, const struct hwmon_chip *chip,
                         const struct hwmon_element *element)
@@ -128,7 +135,7 @@ static void add_element(struct reading *reading, const struct hwmon_chip *chip,
         return;
     if (element->kind == HWMON_LABEL) {
         utf8_repair(label, sizeof(label), text);
-        reading_add(reading, &element->family, 1.0,
+        reading_add(reading, family_of(reading, element), 1.0,
                     LABELS({"chip", chip->name}, {"label", label}, {"sensor", element->sensor}));
         return;
     }
@@ -136,10 +143,8 @@ static void add_element(struct reading *reading, const struct hwmon_chip *chip,
         value = strcmp(text, "1") == 0;
     else if (procfs_double(text, &value) < 0)
         return;
-    const struct family *family =
-        reading_family(reading, element->family.name, element->family.type, element->family.help);
     /* Divided, so that the nearest double has few decimals; node_exporter multiplies by 0.001. */
-    reading_add(reading, family, value / element->divisor,
+    reading_add(reading, family_of(reading, element), value / element->divisor,
                 LABELS({"chip", chip->name}, {"sensor", element->sensor}));
 }
 

@@ -9,7 +9,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,12 +19,13 @@ static const char *const sensor_types[] = {
     "temp", "curr",        "power",           "energy", "humidity", "intrusion", NULL,
 };
 
-#define NUMBER_DIGITS_MAX 18 /* no driver comes near */
+#define NUMBER_DIGITS_MAX 18    /* no driver comes near */
+#define FILE_NAME_BYTES_MAX 127 /* longer ones make no valid name of a metric */
 
 /* The parts of "temp1_input"; the property is empty for "pwm1" and "beep_enable". */
 struct file_name {
-    char type[NAME_MAX + 1];
-    char sensor[NAME_MAX + 16];
+    char type[FILE_NAME_BYTES_MAX + 1];
+    char sensor[FILE_NAME_BYTES_MAX + 32];
     const char *property;
 };
 
@@ -44,7 +44,8 @@ static bool split_name(const char *name, struct file_name *out)
     size_t n_type = strcspn(name, "0123456789");
     size_t n_digits = strspn(name + n_type, "0123456789");
     const char *rest = name + n_type + n_digits;
-    if (n_type > NAME_MAX || n_digits >= sizeof(digits) || (*rest != '\0' && *rest != '_'))
+    if (strlen(name) > FILE_NAME_BYTES_MAX || n_digits >= sizeof(digits) ||
+        (*rest != '\0' && *rest != '_'))
         return false;
     (void)stpncpy(out->type, name, n_type);
     out->type[n_type] = '\0';

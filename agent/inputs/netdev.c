@@ -6,8 +6,10 @@
  */
 #include "agent/filter.h"
 #include "agent/procfs.h"
+#include "agent/utf8.h"
 
 #include <errno.h>
+#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -84,11 +86,11 @@ static int netdev_open(const void *opaque, const struct input_host *host, void *
 
 /* Absent before Linux 4.6, and for an interface of another network namespace. */
 static void add_nohandler(const struct netdev_state *state, struct reading *reading,
-                          const char *device)
+                          const char *name, const char *device)
 {
     uint64_t packets;
     if (procfs_value_u64(&packets, "%s/class/net/%s/statistics/rx_nohandler", state->host->sys,
-                         device) == 0)
+                         name) == 0)
         reading_add(reading, &nohandler_family, (double)packets, LABELS({"device", device}));
 }
 
@@ -102,9 +104,11 @@ static int add_line(struct netdev_state *state, struct reading *reading, char *l
         return procfs_bad(&state->file, error, "no colon behind an interface's name");
     *colon = '\0';
     char *cursor = colon + 1;
-    const char *device = procfs_field(&line);
-    if (device == NULL)
+    const char *name = procfs_field(&line);
+    char device[UTF8_REPAIRED_BYTES(IF_NAMESIZE)]; /* a name is any bytes but blanks, / and : */
+    if (name == NULL)
         return procfs_bad(&state->file, error, "no interface's name");
+    utf8_repair(device, sizeof(device), name);
     if (!filter_takes(&state->filter, device))
         return 0;
     for (size_t i = 0; i < COLUMNS; i++) {
@@ -116,7 +120,7 @@ static int add_line(struct netdev_state *state, struct reading *reading, char *l
             return procfs_bad(&state->file, error, "%s is not a number", field);
         reading_add(reading, &columns[i], (double)number, LABELS({"device", device}));
     }
-    add_nohandler(state, reading, device);
+    add_nohandler(state, reading, name, device);
     return 0;
 }
 

@@ -17,7 +17,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FILES_MAX 1000
 #define ALL_BYTES_MAX TEXTFORMAT_BYTES_MAX /* of all files together */
 #define SUFFIX ".prom"
 
@@ -31,7 +30,7 @@ struct textfile_state {
 
 /* One reading: the files that are good so far. */
 struct textfile_scan {
-    struct textfile_file files[FILES_MAX];
+    struct textfile_file files[TEXTFILE_FILES_MAX];
     size_t n_files;
     size_t n_bytes;
     bool has_error;
@@ -48,10 +47,9 @@ static const struct option options[] = {
 };
 
 static const struct family mtime_family =
-    FAMILY(GAUGE, "node_textfile_mtime_seconds", "Unixtime mtime of textfiles successfully read.");
-static const struct family error_family =
-    FAMILY(GAUGE, "node_textfile_scrape_error",
-           "1 if there was an error opening or reading a file, 0 otherwise");
+    FAMILY(GAUGE, TEXTFILE_MTIME_NAME, "Unixtime mtime of textfiles successfully read.");
+static const struct family error_family = FAMILY(
+    GAUGE, TEXTFILE_ERROR_NAME, "1 if there was an error opening or reading a file, 0 otherwise");
 
 static int textfile_open(const void *config, const struct input_host *host, void **state_out,
                          struct input_error *error)
@@ -144,7 +142,7 @@ static void take_file(struct textfile_scan *scan, const char *directory, const c
 {
     struct textfile_file file = {.path = NULL};
     size_t size = 0;
-    if (scan->n_files == FILES_MAX || asprintf(&file.path, "%s/%s", directory, name) < 0) {
+    if (scan->n_files == TEXTFILE_FILES_MAX || asprintf(&file.path, "%s/%s", directory, name) < 0) {
         scan->has_error = true;
         return;
     }

@@ -5,6 +5,7 @@
 
 #include "agent/procfs.h"
 #include "agent/textformat_families.h"
+#include "agent/utf8.h"
 #include "common/arena.h"
 #include "common/decimal.h"
 
@@ -15,6 +16,7 @@
 #define HELP_PREFIX "Metric read from "
 #define ARENA_BYTES_MAX ((size_t)4 * 1024 * 1024) /* of bounds written anew */
 #define SET_MIN 256
+#define SERIES_MAX (SERIES_PER_INPUT_MAX - TEXTFILE_FILES_MAX - 1) /* the rest are our own */
 
 /* A series that was added; family NULL is a free place of the set. */
 struct merged_series {
@@ -168,7 +170,7 @@ static int add_sample(struct merge *merge, const struct family *family,
         return r;
     series.hash = hash_series(&series);
     struct merged_series *place = find_series(merge, &series);
-    if (place->family != NULL) {
+    if (place->family != NULL || merge->n_set == SERIES_MAX) {
         merge->is_whole = false;
         return 0;
     }
@@ -195,7 +197,8 @@ static bool has_family(const struct textformat *document, const char *name)
 static const char *default_help(const struct merge *merge, const char *name,
                                 char help[HELP_BYTES_MAX])
 {
-    size_t n = (size_t)(stpcpy(help, HELP_PREFIX) - help);
+    char joined[HELP_BYTES_MAX];
+    size_t n = (size_t)(stpcpy(joined, HELP_PREFIX) - joined);
     const char *separator = "";
     for (size_t i = 0; i < merge->n_files; i++) {
         const struct textfile_file *file = &merge->files[i];
@@ -204,11 +207,18 @@ static const char *default_help(const struct merge *merge, const char *name,
             continue;
         if (n + more >= HELP_BYTES_MAX)
             break;
-        (void)stpcpy(stpcpy(help + n, separator), file->path);
+        (void)stpcpy(stpcpy(joined + n, separator), file->path);
         n += more;
         separator = ", ";
     }
+    utf8_repair(help, HELP_BYTES_MAX, joined);
     return help;
+}
+
+/* What the input itself tells of the files. */
+static bool is_own(const char *name)
+{
+    return strcmp(name, TEXTFILE_MTIME_NAME) == 0 || strcmp(name, TEXTFILE_ERROR_NAME) == 0;
 }
 
 /* Notes a family of a file; the first type and help of a name hold. Whether this one fits them. */
@@ -226,7 +236,7 @@ static int note_family(struct merge *merge, const struct textformat_family *fami
         known->type = family->type;
     if (known->help == NULL)
         known->help = family->help;
-    *fits_out = known->type == family->type &&
+    *fits_out = !is_own(family->name) && known->type == family->type &&
                 (family->help == NULL || strcmp(known->help, family->help) == 0);
     return 0;
 }

@@ -1,13 +1,17 @@
 /*
  * Part of the textfile input: puts the metrics of several files together, as far as they go
- * together. Left out are a family whose type or help differs from that in a file before, and a
- * series that was there before.
+ * together. Left out are a family whose type or help differs from that in a file before or that is
+ * the input's own, a series that was there before, and what a reading has no room for.
  */
 #ifndef SHOAL_AGENT_INPUTS_TEXTFILE_MERGE_H
 #define SHOAL_AGENT_INPUTS_TEXTFILE_MERGE_H
 
 #include "agent/textformat.h"
 #include "common/reading.h"
+
+#define TEXTFILE_FILES_MAX 1000
+#define TEXTFILE_MTIME_NAME "node_textfile_mtime_seconds"
+#define TEXTFILE_ERROR_NAME "node_textfile_scrape_error"
 
 struct textfile_file {
     char *path;
