@@ -172,7 +172,7 @@ static size_t format_exponent(char *text, const char *digits, size_t n, int expo
     }
     *at++ = 'e';
     *at++ = exponent < 0 ? '-' : '+';
-    memcpy(at, digit_pairs + 2 * abs(exponent), 2);
+    memcpy(at, digit_pairs + 2 * (size_t)abs(exponent), 2);
     return (size_t)(at + 2 - text);
 }
 
@@ -183,8 +183,8 @@ static size_t format_placed(char *text, const char *digits, size_t n, int point)
         return format_exponent(text, digits, n, point - 1);
     if (point <= 0) {
         size_t zeros = (size_t)-point;
-        memcpy(text, "0.", 2);
-        memset(text + 2, '0', zeros);
+        memset(text, '0', 2 + zeros);
+        text[1] = '.';
         memcpy(text + 2 + zeros, digits, n);
         return 2 + zeros + n;
     }
@@ -200,17 +200,21 @@ static size_t format_placed(char *text, const char *digits, size_t n, int point)
     return n + 1;
 }
 
+static size_t copy_word(char text[DECIMAL_TEXT_BYTES_MAX], const char *word)
+{
+    size_t n = 0;
+    for (; word[n] != '\0'; n++)
+        text[n] = word[n];
+    return n;
+}
+
 /* The shortest of 15 to 17 digits that reads back the same. The daemons leave the C locale. */
 static size_t format_raw(double value, char text[DECIMAL_TEXT_BYTES_MAX])
 {
-    if (isnan(value)) {
-        memcpy(text, "NaN", 3);
-        return 3;
-    }
-    if (isinf(value)) {
-        memcpy(text, value < 0 ? "-Inf" : "+Inf", 4);
-        return 4;
-    }
+    if (isnan(value))
+        return copy_word(text, "NaN");
+    if (isinf(value))
+        return copy_word(text, value < 0 ? "-Inf" : "+Inf");
     char digits[DECIMAL_TEXT_BYTES_MAX];
     int n = 0;
     for (int precision = DBL_DIG; precision <= DBL_DECIMAL_DIG; precision++) {

@@ -10,15 +10,16 @@
 #include "common/decimal.h"
 #include "common/series.h"
 
-#define FRAME_WIRE_BYTES_MAX (192 * 1024)
-#define BODY_BYTES_MAX (4 * 1024 * 1024)      /* after decompression */
-#define DECODED_BYTES_MAX (32 * 1024 * 1024)  /* memory that decoding one frame may take */
+#define FRAME_WIRE_BYTES_MAX 196608   /* 192 KiB */
+#define BODY_BYTES_MAX 4194304        /* 4 MiB, after decompression */
+#define DECODED_BYTES_MAX 33554432    /* 32 MiB, memory that decoding one frame may take */
 #define READINGS_PER_FRAME_MAX 4096
 #define NODE_LABELS_MAX 32
 #define INPUT_NAME_BYTES_MAX 127
 #define JOB_BYTES_MAX 127
 #define INSTANCE_BYTES_MAX 255
-#define IDS_PER_GROUP_MAX (2 * SERIES_PER_NODE_MAX) /* of series, and of families; gone ones too */
+/* Ids of series, and of families, gone ones too: twice SERIES_PER_NODE_MAX. */
+#define IDS_PER_GROUP_MAX 400000
 #define READING_MS_MAX INT64_C(1000000000000000) /* of the boot-time clock */
 
 /* Why a frame is refused: same numbers as shoal.v1.Rejected.Reason. */

@@ -41,7 +41,7 @@ struct encoder {
     uint32_t n_defined; /* inputs in the group */
     uint32_t n_ids;     /* series ids given out in it */
 
-    struct known_input **inputs;
+    struct known_input *inputs[INPUTS_PER_NODE_MAX];
     size_t n_inputs;
     size_t next_input; /* where the next one is most likely found */
     struct encoder_differences differences;
@@ -61,8 +61,7 @@ struct encoder *encoder_new(const struct encoder_options *options)
     encoder->random = options->seed;
     encoder->group_bytes_max = options->group_bytes_max;
     encoder->must_begin = true;
-    encoder->inputs = calloc(INPUTS_PER_NODE_MAX, sizeof(struct known_input *));
-    if (encoder_body_init(&encoder->body, options) < 0 || encoder->inputs == NULL) {
+    if (encoder_body_init(&encoder->body, options) < 0) {
         encoder_free(encoder);
         return NULL;
     }
@@ -86,7 +85,6 @@ void encoder_free(struct encoder *encoder)
         return;
     for (size_t i = 0; i < encoder->n_inputs; i++)
         known_input_free(encoder->inputs[i]);
-    free(encoder->inputs);
     encoder_differences_deinit(&encoder->differences);
     encoder_body_deinit(&encoder->body);
     buffer_deinit(&encoder->frame);

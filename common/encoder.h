@@ -13,10 +13,10 @@
 
 #include "common/reading.h"
 
-#define FRAME_BYTES_MAX (191 * 1024) /* with its envelope a payload is at most 192 KiB */
-#define GROUP_MS_MIN (45 * 60 * 1000)
-#define GROUP_MS_MAX (75 * 60 * 1000)
-#define GROUP_BYTES_MIN (256 * 1024) /* a group may always grow to this or 4 key frames */
+#define FRAME_BYTES_MAX 195584 /* 191 KiB: with its envelope a payload is at most 192 KiB */
+#define GROUP_MS_MIN 2700000   /* 45 minutes */
+#define GROUP_MS_MAX 4500000   /* 75 minutes */
+#define GROUP_BYTES_MIN 262144 /* 256 KiB: a group may always grow to this or 4 key frames */
 
 struct encoder;
 

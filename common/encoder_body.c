@@ -15,7 +15,7 @@
  * takes longer than all the rest. */
 #define COMPRESS_BYTES_MIN 1024
 /* An id in a list, and its value in one or two others. */
-#define ITEM_BYTES_MAX (3 * VARINT_BYTES_MAX)
+#define ITEM_BYTES_MAX 30
 #define LABEL_BYTES_MAX (LABEL_NAME_BYTES_MAX + LABEL_VALUE_BYTES_MAX + 16)
 #define FAMILY_BYTES_MAX (METRIC_NAME_BYTES_MAX + HELP_BYTES_MAX + UNIT_BYTES_MAX + 32)
 #define SERIES_BYTES_MAX (LABELS_PER_SERIES_MAX * LABEL_BYTES_MAX + FAMILY_BYTES_MAX + 32)
@@ -24,6 +24,7 @@ static_assert(BODY_HEAD_BYTES_MAX + READING_HEAD_BYTES_MAX + NODE_LABELS_MAX * L
                       SERIES_BYTES_MAX + ITEM_BYTES_MAX <
                   BODY_BYTES_LIMIT,
               "any series fits into a frame");
+static_assert(3 * VARINT_BYTES_MAX <= ITEM_BYTES_MAX, "an id and two numbers");
 static_assert(INPUT_NAME_BYTES_MAX + JOB_BYTES_MAX + INSTANCE_BYTES_MAX + 32 +
                       READING_LISTS * (1 + VARINT_BYTES_MAX) + 4 * VARINT_BYTES_MAX <
                   READING_HEAD_BYTES_MAX,

@@ -214,9 +214,9 @@ int main(int argc, char **argv)
     struct bench bench = {.level = COMPRESSION_LEVEL};
     const char *brief = getenv("SHOAL_BENCH_BRIEF");
     bench.seconds = brief != NULL && brief[0] != '\0' ? SECONDS_BRIEF : SECONDS_MIN;
-    const char *level = getenv("SHOAL_BENCH_LEVEL");
+    const char *level = getenv("SHOAL_BENCH_LEVEL"); /* to see what compression costs and gains */
     if (level != NULL)
-        bench.level = atoi(level);
+        bench.level = (int)strtol(level, NULL, 10);
     if (!capture_load(&bench.capture,
                       argc > 1 ? argv[1] : SHOAL_SOURCE_DIR "/tests/bench/wire.capture"))
         die(bench.capture.error);

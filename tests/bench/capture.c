@@ -10,7 +10,7 @@
 #include "tests/support/mirror.h"
 
 #define CAPTURE_BYTES_MAX ((size_t)1 << 30)
-#define FILE_BYTES_MAX (256 * 1024 * 1024)
+#define FILE_BYTES_MAX ((size_t)256 * 1024 * 1024)
 #define SIZE_BYTES 4
 
 static bool fail(struct capture *capture, const char *path, const char *what)
@@ -56,7 +56,8 @@ static void *keep(struct capture *capture, size_t size)
 
 static const char *keep_text(struct capture *capture, const char *text)
 {
-    return strcpy(keep(capture, strlen(text) + 1), text);
+    size_t size = strlen(text) + 1;
+    return memcpy(keep(capture, size), text, size);
 }
 
 static void keep_sample(struct capture *capture, const struct mirror_input *input,

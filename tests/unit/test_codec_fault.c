@@ -62,7 +62,7 @@ static int encode(struct encoder *encoder, const struct reading *reading, unsign
                   struct cut *cut)
 {
     cut->n = 0;
-    int r = encoder_add(encoder, &input, reading, 1000 * step, false);
+    int r = encoder_add(encoder, &input, reading, INT64_C(1000) * step, false);
     return r == 0 ? encoder_cut(encoder, keep, cut) : r;
 }
 
