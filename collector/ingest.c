@@ -115,7 +115,8 @@ void ingest_send_ack(struct ingest *ingest, struct ingest_node *node, struct ack
     ack->credit_frames = ingest_credit_grant(&ingest->credit, &node->grant, node->backlog_frames,
                                              clock_boot_ms(ingest->clock));
     /* The one frame that is always allowed may be of any size. */
-    ack->credit_bytes = ENVELOPE_BYTES_MAX + (uint64_t)(ack->credit_frames - 1) * frame_bytes;
+    ack->credit_bytes =
+        (uint64_t)ENVELOPE_BYTES_MAX + (uint64_t)(ack->credit_frames - 1) * frame_bytes;
     ingest->send(ingest->context, node->entry.node, ack);
 }
 
@@ -176,7 +177,7 @@ static void offer_envelope(struct ingest *ingest, const char *node, const uint8_
 {
     int64_t received_utc_us = ingest->clock->utc_us(ingest->clock);
     struct envelope envelope;
-    if (size > ENVELOPE_BYTES_MAX) {
+    if (size > (size_t)ENVELOPE_BYTES_MAX) {
         put_refused(ingest, node, REJECT_TOO_LARGE, received_utc_us);
         return;
     }

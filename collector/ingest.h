@@ -11,13 +11,13 @@
 #include "collector/store.h"
 
 #define INGEST_QUEUE_FRAMES_MAX 8192
-#define INGEST_QUEUE_BYTES_MAX (64 * 1024 * 1024)
+#define INGEST_QUEUE_BYTES_MAX ((size_t)64 * 1024 * 1024)
 #define INGEST_NODE_SHARE 8 /* a node holds at most 1/8 of the queue */
 #define INGEST_BATCH_FRAMES_MAX 2048
 #define INGEST_BATCH_BYTES_MAX                                                                     \
-    (64 * 1024 * 1024)        /* of decoded frames, which wait for the commit                      \
-                               */
-#define INGEST_RESEND_MS 2000 /* a missing position is asked for once in this time */
+    ((size_t)64 * 1024 * 1024) /* of decoded frames, which wait for the commit                     \
+                                */
+#define INGEST_RESEND_MS 2000  /* a missing position is asked for once in this time */
 
 /* Takes an ack for a node. Called on the writer's thread, and on that of ingest_offer for answers
  * to probes; must not wait. */

@@ -118,12 +118,29 @@ static void tell_rejection(struct ingest *ingest, const struct ingest_outcome *o
     }
 }
 
+/* A node beyond the bound has no place to be counted in, and no credit. */
+static void refuse_node(struct ingest *ingest, const struct ingest_outcome *outcome)
+{
+    const struct ack ack = {
+        .collector = store_id(ingest->store),
+        .has_rejection = true,
+        .rejection = *outcome->rejection,
+    };
+    ingest->send(ingest->context, outcome->item->node, &ack);
+    if (!ingest->states.has_refused_node)
+        log_warning("node %s is refused: %s; further ones are counted", outcome->item->node,
+                    outcome->rejection->text);
+    ingest->states.has_refused_node = true;
+}
+
 static void finish_rejected(struct ingest *ingest, const struct ingest_outcome *outcome)
 {
     struct ingest_node *node = outcome->node;
     ingest->batch.counted.rejected[outcome->rejection->reason]++;
-    if (node == NULL)
-        return; /* beyond the bound of nodes: has no place to be counted in */
+    if (node == NULL) {
+        refuse_node(ingest, outcome);
+        return;
+    }
     live_reject(ingest->live, node->entry.node, outcome->rejection->reason);
     log_rejection(node, outcome);
     tell_rejection(ingest, outcome);
@@ -374,12 +391,11 @@ static bool is_one_frames_fault(int r)
 /* Splits the list of pending items before `rest`. */
 static struct ingest_item *cut_pending(struct ingest *ingest, struct ingest_item *rest)
 {
-    struct ingest_item *items = ingest->pending;
     struct ingest_item **end = &ingest->pending;
     while (*end != rest)
         end = &(*end)->next;
     *end = NULL;
-    items = ingest->pending;
+    struct ingest_item *items = ingest->pending;
     ingest->pending = rest;
     return items;
 }

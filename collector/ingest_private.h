@@ -58,6 +58,7 @@ struct ingest_batch {
 /* Things that fail and recover; each change is logged once. */
 struct ingest_states {
     bool is_not_storing, is_not_retaining, is_not_rebuilding, is_overloaded;
+    bool has_refused_node;
     int64_t overloaded_ms; /* boot time of the last drop */
 };
 

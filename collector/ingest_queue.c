@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "collector/node_map.h"
@@ -403,16 +404,39 @@ void ingest_queue_totals(struct ingest_queue *queue, struct ingest_queue_totals 
     pthread_mutex_unlock(&queue->lock);
 }
 
+struct dropped {
+    char node[NODE_ID_BYTES_MAX + 1];
+    uint64_t frames;
+};
+
+/* Takes the counts out; NULL where there are none, or no memory: they stay for the next time. */
+static struct dropped *take_dropped(struct ingest_queue *queue, size_t *n_out)
+{
+    size_t n = 0;
+    if (queue->dropped_untold == 0)
+        return NULL;
+    struct dropped *dropped = calloc(queue->nodes.n_entries + 1, sizeof(*dropped));
+    if (dropped == NULL)
+        return NULL;
+    for (struct waiting *node = queue->ring_first; node != NULL; node = node->ring_next) {
+        if (node->dropped == 0)
+            continue;
+        memcpy(dropped[n].node, node->entry.node, sizeof(dropped[n].node));
+        dropped[n++].frames = node->dropped;
+        node->dropped = 0;
+    }
+    queue->dropped_untold = 0;
+    *n_out = n;
+    return dropped;
+}
+
 void ingest_queue_dropped(struct ingest_queue *queue, ingest_queue_visit visit, void *context)
 {
+    size_t n = 0;
     pthread_mutex_lock(&queue->lock);
-    if (queue->dropped_untold > 0) {
-        queue->dropped_untold = 0;
-        for (struct waiting *node = queue->ring_first; node != NULL; node = node->ring_next) {
-            if (node->dropped > 0)
-                visit(context, node->entry.node, node->dropped);
-            node->dropped = 0;
-        }
-    }
+    struct dropped *dropped = take_dropped(queue, &n);
     pthread_mutex_unlock(&queue->lock);
+    for (size_t i = 0; i < n; i++)
+        visit(context, dropped[i].node, dropped[i].frames);
+    free(dropped);
 }

@@ -59,7 +59,7 @@ struct ingest_queue_totals {
 };
 void ingest_queue_totals(struct ingest_queue *queue, struct ingest_queue_totals *totals_out);
 
-/* What was dropped of each node since the last call. Called under the lock: it is quick. */
+/* What was dropped of each node since the last call. `visit` is called outside the lock. */
 typedef void (*ingest_queue_visit)(void *context, const char *node, uint64_t dropped);
 void ingest_queue_dropped(struct ingest_queue *queue, ingest_queue_visit visit, void *context);
 

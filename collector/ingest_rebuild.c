@@ -10,7 +10,7 @@
 #include "collector/ingest_private.h"
 #include "common/log.h"
 
-#define TURN_US (20 * 1000) /* that frames may have to wait for nodes that sent none */
+#define TURN_US INT64_C(20000) /* that frames may have to wait for nodes that sent none */
 
 /* --- a stream's frames --- */
 

@@ -13,8 +13,8 @@
 #include "common/envelope.h"
 #include "common/topic.h"
 
-#define STORE_READ_BYTES_MAX (1024 * 1024)
-#define STORE_BALLAST_BYTES (8 * 1024 * 1024)
+#define STORE_READ_BYTES_MAX ((size_t)1024 * 1024)
+#define STORE_BALLAST_BYTES (INT64_C(8) * 1024 * 1024)
 #define STORE_ERROR_BYTES_MAX 512
 
 enum {

@@ -83,7 +83,7 @@ static int fill_ballast(const char *path, struct store_error *error)
 {
     struct stat status;
     if (stat(path, &status) == 0 && status.st_size == STORE_BALLAST_BYTES &&
-        (uint64_t)status.st_blocks * 512 >= STORE_BALLAST_BYTES)
+        status.st_blocks * INT64_C(512) >= STORE_BALLAST_BYTES)
         return 0;
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
     if (fd < 0)
@@ -96,8 +96,8 @@ static int fill_ballast(const char *path, struct store_error *error)
     (void)unlink(path); /* half of it would only take room */
     bool is_full = failure == ENOSPC || failure == EDQUOT || failure == EFBIG;
     return store_error_set(error, is_full ? STORE_FULL : -failure,
-                           "%s: no room for the %d MiB that are kept free for deleting: %s", path,
-                           STORE_BALLAST_BYTES / (1024 * 1024), strerrordesc_np(failure));
+                           "%s: no room for the %lld MiB that are kept free for deleting: %s", path,
+                           (long long)(STORE_BALLAST_BYTES >> 20), strerrordesc_np(failure));
 }
 
 int store_files_make_ballast(const char *directory, struct store_error *error)

@@ -7,8 +7,8 @@
 #include "collector/store_db.h"
 
 #define STORE_PAGE_BYTES 4096
-#define STORE_WAL_CHECKPOINT_PAGES 4000        /* 16 MiB: then the WAL begins anew */
-#define STORE_WAL_BYTES_MAX (64 * 1024 * 1024) /* past this, readers are waited for */
+#define STORE_WAL_CHECKPOINT_PAGES 4000                /* 16 MiB: then the WAL begins anew */
+#define STORE_WAL_BYTES_MAX ((size_t)64 * 1024 * 1024) /* past this, readers are waited for */
 #define STORE_BALLAST_RETRY_MS 1000
 
 /* A group that retention has begun to delete. */

@@ -16,12 +16,12 @@
 #include "collector/store_files.h"
 #include "collector/store_private.h"
 
-#define TURN_US (50 * 1000)   /* that one call may take, about */
-#define PIECE_FRAMES_MAX 1024 /* that one transaction deletes */
-#define HOUR_MS (60 * 60 * 1000)
-#define HOUR_SHARE 10            /* a tenth of the store may go by age in an hour */
-#define AGE_CHECK_MS (60 * 1000) /* between looks at the age that found nothing */
-#define SIZE_MARGIN 32           /* deleting begins at the bound less a 32nd of it */
+#define TURN_US INT64_C(50000) /* that one call may take, about */
+#define PIECE_FRAMES_MAX 1024  /* that one transaction deletes */
+#define HOUR_MS INT64_C(3600000)
+#define HOUR_SHARE 10               /* a tenth of the store may go by age in an hour */
+#define AGE_CHECK_MS INT64_C(60000) /* between looks at the age that found nothing */
+#define SIZE_MARGIN 32              /* deleting begins at the bound less a 32nd of it */
 
 #define WAL_SHARE 16 /* of the bound is the WAL's, or what it takes at most */
 

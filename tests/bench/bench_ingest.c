@@ -123,8 +123,9 @@ static void add_series(struct reading *reading, size_t i, double value)
 
 static void make_stream(struct bench *bench, uint64_t number)
 {
-    const struct encoder_options options = {
-        .stream = STREAMS * 1000 + number, .seed = number, .compression_level = COMPRESSION_LEVEL};
+    const struct encoder_options options = {.stream = (uint64_t)STREAMS * 1000 + number,
+                                            .seed = number,
+                                            .compression_level = COMPRESSION_LEVEL};
     const struct encoder_input input = {"bench", "node", "", INTERVAL_MS};
     struct encoder *encoder = encoder_new(&options);
     struct reading *reading = reading_new();

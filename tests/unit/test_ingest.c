@@ -97,7 +97,7 @@ static void frame_is_stored_shown_and_acked(void **state)
     assert_false(ack->has_rejection);
     assert_true(ack->has_credit);
     assert_int_equal(ack->credit_frames, 1);
-    assert_true(ack->credit_bytes >= ENVELOPE_BYTES_MAX);
+    assert_true(ack->credit_bytes >= (uint64_t)ENVELOPE_BYTES_MAX);
     check_shown(f, "pi", "42");
     check_stored(f, 1, 1);
     assert_int_equal(count_of(f, "pi", LIVE_FRAMES), 1);
@@ -706,6 +706,8 @@ static void nodes_have_a_bound(void **state)
     help_live(&f->help, &other, 1, 1);
     assert_int_equal(help_totals(&f->help).rejected[REJECT_LIMIT], 1);
     assert_int_equal(help_totals(&f->help).frames, 1);
+    assert_int_equal(help_last_ack(&f->help, "rig")->rejection.reason, REJECT_LIMIT);
+    assert_false(help_last_ack(&f->help, "rig")->has_credit);
     help_live(&f->help, &f->agent, 2, 2);
     check_stored(f, 2, 2);
     help_agent_deinit(&other);

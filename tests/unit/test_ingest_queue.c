@@ -152,7 +152,7 @@ static void nodes_take_turns(void **state)
     for (int i = 0; i < 3 * INGEST_QUEUE_TURN_FRAMES; i++)
         put(queue, "backlog", i, 0);
     put(queue, "b", 0, 0);
-    struct ingest_item *items = ingest_queue_take(queue, 2 * INGEST_QUEUE_TURN_FRAMES, 0);
+    struct ingest_item *items = ingest_queue_take(queue, (size_t)2 * INGEST_QUEUE_TURN_FRAMES, 0);
     assert_int_equal(count_node(items, "b"), 1);
     ingest_queue_done(queue, items);
     items = ingest_queue_take(queue, 1000, 0);

@@ -373,8 +373,8 @@ static void long_reads_take_several_transactions(void **state)
 {
     struct fixture *f = *state;
     struct store_stream row = stream_of(f, "pi", 9);
-    append(f, row.row, 1, 1, 40, 100 * 1024); /* 4 MiB: past STORE_READ_BYTES_MAX */
-    append(f, row.row, 1, 41, 3000, 10);      /* and many */
+    append(f, row.row, 1, 1, 40, 100000); /* 4 MiB: past STORE_READ_BYTES_MAX */
+    append(f, row.row, 1, 41, 3000, 10);  /* and many */
     struct seen seen = read_stream(f, row.row, 1);
     assert_int_equal(seen.n, 3000);
     assert_int_equal(seen.last, 3000);

@@ -302,7 +302,7 @@ static void large_group_goes_in_pieces(void **state)
 static bool has_ballast(const struct fixture *f)
 {
     char *path = store_files_path(f->directory, STORE_BALLAST_NAME);
-    bool is_there = store_files_size(path) == STORE_BALLAST_BYTES;
+    bool is_there = store_files_size(path) == (uint64_t)STORE_BALLAST_BYTES;
     free(path);
     struct store_totals totals;
     store_totals(f->store, &totals);
