@@ -40,6 +40,7 @@ struct sampler {
     struct slot *slots;
     size_t n_slots;
     int done_fd;
+    struct worker_pool *pool;
     uint64_t node_hash;
     struct encoder *encoder;
     struct reading *own;
@@ -290,6 +291,7 @@ static int init_slot(struct sampler *sampler, struct slot *slot, const struct sa
     const struct source_options options = {.input = config->input,
                                            .config = config->config,
                                            .host = sampler->options.host,
+                                           .pool = sampler->pool,
                                            .done_fd = sampler->done_fd};
     return source_new(&options, &slot->source);
 }
@@ -312,9 +314,10 @@ static int init(struct sampler *sampler, const struct sampler_options *options)
     sampler->done_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (sampler->done_fd < 0)
         return -errno;
+    sampler->pool = worker_pool_new();
     sampler->encoder = encoder_new(&options->encoder);
     sampler->slots = calloc(options->n_inputs + 1, sizeof(*sampler->slots));
-    if (sampler->encoder == NULL || sampler->slots == NULL)
+    if (sampler->pool == NULL || sampler->encoder == NULL || sampler->slots == NULL)
         return -ENOMEM;
     for (size_t i = 0; i < options->n_inputs; i++) {
         int r = init_slot(sampler, &sampler->slots[i], &options->inputs[i]);
@@ -347,6 +350,7 @@ bool sampler_free(struct sampler *sampler)
     bool is_all = true;
     for (size_t i = 0; i < sampler->n_slots; i++)
         is_all &= source_free(sampler->slots[i].source);
+    worker_pool_free(sampler->pool);
     free(sampler->slots);
     reading_free(sampler->own);
     encoder_free(sampler->encoder);

@@ -38,7 +38,7 @@ struct sampler_options {
 
 struct sampler;
 
-/* 0, -ENOMEM, or an error of starting a worker. An input that cannot open is tried again later and
+/* 0, -ENOMEM, or a negative errno of eventfd(2). An input that cannot open is tried again later and
  * reported by shoal_input_up. */
 WARN_UNUSED int sampler_new(const struct sampler_options *options, struct sampler **sampler_out);
 

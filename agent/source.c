@@ -9,8 +9,6 @@
 #include <string.h>
 #include <sys/eventfd.h>
 
-#include "agent/worker.h"
-
 struct source {
     struct source_options options;
     struct worker *worker; /* NULL: reads run on the owner's thread */
@@ -98,19 +96,20 @@ static void release(void *context)
 
 int source_new(const struct source_options *options, struct source **source_out)
 {
+    const struct worker_job job = {.run = run, .done = done, .release = release};
     struct source *source = calloc(1, sizeof(*source));
     if (source == NULL)
         return -ENOMEM;
     source->options = *options;
     source->reading = reading_new();
-    int r = source->reading == NULL ? -ENOMEM : 0;
-    if (r == 0 && options->input->may_block) {
-        const struct worker_job job = {.run = run, .done = done, .release = release};
-        r = worker_new(&job, source, &source->worker);
+    bool is_whole = source->reading != NULL;
+    if (is_whole && options->input->may_block) {
+        source->worker = worker_new(options->pool, &job, source);
+        is_whole = source->worker != NULL;
     }
-    if (r != 0) {
+    if (!is_whole) {
         release(source);
-        return r;
+        return -ENOMEM;
     }
     *source_out = source;
     return 0;

@@ -7,6 +7,7 @@
 #define SHOAL_AGENT_SOURCE_H
 
 #include "agent/input.h"
+#include "agent/worker.h"
 
 #define SOURCE_REOPEN_MS 60000 /* between two attempts to open */
 
@@ -16,6 +17,7 @@ struct source_options {
     const struct input *input;
     const void *config;
     const struct input_host *host; /* these three outlive the source */
+    struct worker_pool *pool;      /* reads an input that may block; not freed before the source */
     int done_fd; /* an eventfd that a worker adds to when a read ends that was not waited for */
 };
 
@@ -27,7 +29,7 @@ struct source_result {
     struct input_error error;
 };
 
-/* 0, -ENOMEM, or the error of starting a worker. */
+/* 0 or -ENOMEM. */
 WARN_UNUSED int source_new(const struct source_options *options, struct source **source_out);
 
 /* Whether everything is freed: false where a hung read goes on using input, config and host.

@@ -1,6 +1,8 @@
 /*
- * A worker: one thread that runs one job again and again when told to, for what may block. A job
- * that hangs is left to itself: its thread and what it works on live until it comes back, if ever.
+ * Workers: jobs that may block, each run again and again when told to, on threads that they share.
+ * One thread does all that is started, one after the other; a job that waited behind others in
+ * vain gets another thread, so that a job that hangs holds up none but itself, and only once. A
+ * job that hangs for ever is left to itself: its thread and what it works on live on.
  */
 #ifndef SHOAL_AGENT_WORKER_H
 #define SHOAL_AGENT_WORKER_H
@@ -13,27 +15,32 @@
 #define WORKER_FREE_MS 100 /* what worker_free waits for a running job */
 #define WORKER_STACK_BYTES (256 * 1024)
 
+struct worker_pool;
+struct worker;
+
 /* All are called with the context. */
 struct worker_job {
-    void (*run)(void *context);     /* on the worker's thread */
+    void (*run)(void *context);     /* on a thread of the pool */
     void (*done)(void *context);    /* there too, after a run that worker_wait did not see end */
     void (*release)(void *context); /* once, after everything else, on any thread */
 };
 
-struct worker;
+/* Without threads as yet. NULL when out of memory. */
+struct worker_pool *worker_pool_new(void);
 
-/* Starts the thread, which waits. 0, or a negative errno of starting it (then `release` is not
- * called). Signals are blocked on it. */
-WARN_UNUSED int worker_new(const struct worker_job *job, void *context, struct worker **worker_out);
+/* After its workers. Threads that are free end first; one that hangs ends when it comes back. May
+ * be NULL. */
+void worker_pool_free(struct worker_pool *pool);
 
-/* Ends the thread and releases the context: at once if no job runs or it ends in time, else when
- * it comes back. Whether the context was released. May be NULL. */
+/* NULL when out of memory (then `release` is not called). */
+struct worker *worker_new(struct worker_pool *pool, const struct worker_job *job, void *context);
+
+/* Releases the context: at once if the job does not run or ends in time, else when it comes back.
+ * Whether it was released. May be NULL. */
 bool worker_free(struct worker *worker);
 
-/* Runs the job once; not while it runs. */
+/* Runs the job once; not while it is started. If no thread can be had it waits for one. */
 void worker_start(struct worker *worker);
-
-bool worker_is_busy(struct worker *worker);
 
 /* Waits until the job is over, at most timeout_ms: whether it is. */
 bool worker_wait(struct worker *worker, int64_t timeout_ms);
