@@ -31,8 +31,9 @@ struct input_error {
 };
 
 struct input {
-    const char *name; /* the file's name, the key under `inputs:`, and node_exporter's name for it */
-    const char *job;  /* the target's job, "node" for the host's own */
+    const char
+        *name;       /* the file's name, the key under `inputs:`, and node_exporter's name for it */
+    const char *job; /* the target's job, "node" for the host's own */
     const char *help; /* one line for the manual and --print-config */
     bool is_on;       /* without configuration */
     bool may_block;   /* read runs on a worker, under a deadline */

@@ -93,7 +93,7 @@ static void test_series_are_bounded(void **state)
 {
     (void)state;
     struct input_run run;
-    char *text = malloc(SERIES_PER_INPUT_MAX * 16);
+    char *text = malloc((size_t)SERIES_PER_INPUT_MAX * 16);
     char *to = text;
     assert_non_null(text);
     start(&run);
