@@ -110,23 +110,28 @@ int encoder_series_compare(struct encoder_series *series, const struct reading *
 
 /* --- writing --- */
 
+/* Whether a value can be told as a delta. A counter that went back has started anew, and so does
+ * its prediction. */
+static bool goes_on(const struct encoder_slot *slot, struct scaled scaled)
+{
+    return scaled.exponent == slot->exponent && scaled.exponent != DECIMAL_RAW &&
+           !(slot->is_counter && scaled.mantissa < slot->mantissa);
+}
+
 static void write_value(struct encoder_slot *slot, double value, struct encoder_body *body)
 {
     struct scaled scaled = scaled_from(value, slot->exponent);
-    int64_t difference = scaled.mantissa - slot->mantissa;
-    /* A counter that went back has started anew, and so does its prediction. */
-    bool goes_on = scaled.exponent == slot->exponent && scaled.exponent != DECIMAL_RAW &&
-                   !(slot->is_counter && difference < 0);
-    slot->bits = value_bits(value);
-    slot->exponent = scaled.exponent;
-    if (goes_on) {
+    if (goes_on(slot, scaled)) {
+        int64_t difference = scaled.mantissa - slot->mantissa;
         encoder_body_delta(body, slot->id, difference - slot->step);
         slot->step = slot->is_counter ? difference : 0;
     } else {
         encoder_body_value(body, slot->id, scaled);
         slot->step = 0;
     }
+    slot->bits = value_bits(value);
     slot->mantissa = scaled.mantissa;
+    slot->exponent = scaled.exponent;
 }
 
 static int compare_ids(const void *a, const void *b)
