@@ -236,6 +236,40 @@ static void commit_that_is_refused_is_tried_again(void **state)
     free(shown);
 }
 
+/* SQLite calls it when the commit is done, and hands its error to whoever committed. */
+static int fail_after_commit(void *context, sqlite3 *sqlite, const char *name, int pages)
+{
+    (void)context;
+    (void)sqlite;
+    (void)name;
+    (void)pages;
+    return SQLITE_IOERR;
+}
+
+static void commit_that_failed_but_happened_is_found_out(void **state)
+{
+    struct fixture *f = *state;
+    help_live(&f->help, &f->agents[0], 1, 2);
+    help_forget_acks(&f->help);
+    (void)sqlite3_wal_hook(f->help.store->db.sqlite, fail_after_commit, NULL);
+    help_sample(&f->agents[0], 3);
+    help_send(&f->help, &f->agents[0], 3);
+    help_turn(&f->help);
+    (void)sqlite3_wal_hook(f->help.store->db.sqlite, NULL, NULL);
+    assert_int_equal(stored_frames(f, &f->agents[0]), 3);
+    assert_int_equal(f->help.n_acks, 0);
+    help_turn(&f->help); /* the values are those of the store, without a frame of the node's */
+    char *shown = help_shown(&f->help, "pi");
+    assert_string_equal(shown != NULL ? shown : "(nothing)", "3");
+    free(shown);
+    help_send(&f->help, &f->agents[0], 3);
+    help_turn(&f->help);
+    assert_int_equal(help_last_ack(&f->help, "pi")->committed, 3);
+    assert_false(help_last_ack(&f->help, "pi")->has_rejection);
+    help_live(&f->help, &f->agents[0], 4, 4);
+    assert_int_equal(stored_frames(f, &f->agents[0]), 4);
+}
+
 static void tell_acked(void *context, const char *node, const struct ack *ack)
 {
     (void)node;
@@ -321,6 +355,7 @@ int main(void)
         TEST(failure_is_told_and_nothing_is_acked),
         TEST(one_frame_that_cannot_be_stored_costs_no_other),
         TEST(commit_that_is_refused_is_tried_again),
+        TEST(commit_that_failed_but_happened_is_found_out),
         TEST(killed_collector_has_all_that_it_acked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
