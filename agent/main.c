@@ -17,10 +17,12 @@
 enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
 enum { FD_SIGNAL, FD_TICK, FD_INPUT, FDS };
 
-/* The agent is to be small: one heap for all threads, and what is freed goes back at once. */
+/* The agent is to be small: one heap for all threads, which gives back what is free at its end.
+ * What an input needs at each tick stays below these, or each tick would ask the kernel for it
+ * again. */
 #define HEAP_ARENAS 1
-#define HEAP_TRIM_BYTES (64 * 1024)
-#define HEAP_LARGE_BLOCK_BYTES (64 * 1024)
+#define HEAP_TRIM_BYTES (256 * 1024)
+#define HEAP_LARGE_BLOCK_BYTES (256 * 1024)
 
 struct loop {
     const struct command *command;
