@@ -1,7 +1,7 @@
 /*
  * The inside of the decoder: decoder.c knows frames and their order, decoder_body.c takes bodies
- * and readings apart, decoder_definitions.c checks what is defined in them, decoder_values.c
- * applies values to what is known of series.
+ * apart and decoder_reading.c readings, decoder_definitions.c checks what is defined in them,
+ * decoder_values.c applies values to what is known of series.
  *
  * Functions that return int give 0, DECODER_REJECTED with the rejection filled in, or -ENOMEM.
  */
@@ -65,6 +65,7 @@ struct body_decoder {
     struct frame *frame;
     struct rejection *rejection;
     bool is_key;
+    int64_t time_ms;     /* that readings count from */
     size_t reading;      /* position of the one at work */
     uint32_t input;      /* of that one */
     uint32_t next_input; /* that an input gap of 0 means */
@@ -76,6 +77,14 @@ size_t decoder_group_bytes(const struct decoder_group *group);
 
 /* Decodes a body into body->frame. */
 WARN_UNUSED int decoder_read_body(struct body_decoder *body, const uint8_t *bytes, size_t size);
+
+/* A reading from its message, the last of its frame or not. */
+WARN_UNUSED int decoder_read_reading(struct body_decoder *body, const struct wire_field *message,
+                                     bool is_last, struct frame_reading *reading);
+
+/* A plain reading of body->input: takes its bits and deltas from what is left of them. */
+WARN_UNUSED int decoder_read_plain(struct body_decoder *body, struct wire_reader *changed,
+                                   struct wire_reader *deltas, struct frame_reading *reading);
 
 /* Definitions, from the fields that hold them. Texts are copied into the arena. */
 WARN_UNUSED int decoder_read_input(struct body_decoder *body, const struct wire_field *message,
@@ -99,6 +108,14 @@ WARN_UNUSED int decoder_read_values(struct body_decoder *body, struct decoder_in
                                     const struct packed_list lists[PACKED_LISTS],
                                     struct frame_reading *reading);
 
+/* The same for a plain reading: bits, and deltas from what is left of them. */
+WARN_UNUSED int decoder_read_deltas(struct body_decoder *body, struct decoder_input *input,
+                                    const struct packed_list *bits, struct wire_reader *deltas,
+                                    struct frame_reading *reading);
+
+/* How many bits are set. */
+size_t packed_list_bits(const struct packed_list *list);
+
 /* --- shared by these --- */
 
 /* Takes one field of a message. */
@@ -113,6 +130,13 @@ WARN_UNUSED int body_read_message(struct body_decoder *body, const struct wire_f
 __attribute__((format(printf, 3, 4))) int
 body_refuse(struct body_decoder *body, enum reject_reason reason, const char *format, ...);
 int body_wrong_type(struct body_decoder *body, const char *message, const struct wire_field *field);
+
+/* A list comes packed in one field, as every usual encoder writes it; or in several, or element by
+ * element (a callback of nanopb may). Each piece is taken first, then they are joined. */
+WARN_UNUSED int body_take_piece(struct body_decoder *body, const struct wire_field *field,
+                                enum wire_type unpacked, struct packed_list *list);
+WARN_UNUSED int body_join_list(struct body_decoder *body, const struct wire_field *message,
+                               uint32_t number, struct packed_list *list);
 
 /* After the arena gave nothing: DECODER_REJECTED if that was for its bound, else -ENOMEM. */
 int body_no_memory(struct body_decoder *body);

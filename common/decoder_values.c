@@ -47,7 +47,7 @@ static size_t count_varints(const struct packed_list *list)
     return n;
 }
 
-static size_t count_bits(const struct packed_list *list)
+size_t packed_list_bits(const struct packed_list *list)
 {
     size_t n = 0;
     for (size_t i = 0; i < list->size; i++)
@@ -131,9 +131,9 @@ static int read_deltas_by_gaps(struct values *values, struct wire_reader *deltas
     return 0;
 }
 
-static int read_deltas_by_bits(struct values *values, struct wire_reader *deltas)
+static int read_deltas_by_bits(struct values *values, const struct packed_list *list,
+                               struct wire_reader *deltas)
 {
-    const struct packed_list *list = list_of(values, READING_DELTA_BITS);
     for (size_t i = 0; i < list->size; i++) {
         for (unsigned bits = list->bytes[i]; bits != 0; bits &= bits - 1) {
             uint64_t id = 8 * (uint64_t)i + (unsigned)__builtin_ctz(bits);
@@ -153,8 +153,8 @@ static int read_deltas(struct values *values)
     if (pieces > 1 || (pieces == 1 && list_of(values, READING_DELTA_SERIES)->pieces > 0))
         return body_refuse(values->body, REJECT_MALFORMED, "bits of deltas with another list");
     struct wire_reader deltas = reader_of(values, READING_DELTA);
-    int r =
-        pieces == 1 ? read_deltas_by_bits(values, &deltas) : read_deltas_by_gaps(values, &deltas);
+    int r = pieces == 1 ? read_deltas_by_bits(values, list_of(values, READING_DELTA_BITS), &deltas)
+                        : read_deltas_by_gaps(values, &deltas);
     if (r == 0 && deltas.at != deltas.end)
         return body_refuse(values->body, REJECT_MALFORMED, "more deltas than series");
     return r;
@@ -273,7 +273,7 @@ int decoder_read_values(struct body_decoder *body, struct decoder_input *input,
 {
     struct values values = {.body = body, .input = input, .lists = lists, .reading = reading};
     size_t n = count_varints(list_of(&values, READING_DELTA_SERIES)) +
-               count_bits(list_of(&values, READING_DELTA_BITS)) +
+               packed_list_bits(list_of(&values, READING_DELTA_BITS)) +
                count_varints(list_of(&values, READING_SCALED_SERIES)) +
                count_varints(list_of(&values, READING_RAW_SERIES));
     void *changes = NULL;
@@ -289,6 +289,21 @@ int decoder_read_values(struct body_decoder *body, struct decoder_input *input,
         r = read_raw(&values);
     if (r == 0)
         r = read_gone(&values);
+    return r == 0 ? settle(&values) : r;
+}
+
+int decoder_read_deltas(struct body_decoder *body, struct decoder_input *input,
+                        const struct packed_list *bits, struct wire_reader *deltas,
+                        struct frame_reading *reading)
+{
+    struct values values = {.body = body, .input = input, .reading = reading};
+    void *changes = NULL;
+    int r = body_alloc(body, packed_list_bits(bits), sizeof(struct frame_change), &changes);
+    if (r != 0)
+        return r;
+    values.changes = changes;
+    reading->changes = changes;
+    r = read_deltas_by_bits(&values, bits, deltas);
     return r == 0 ? settle(&values) : r;
 }
 

@@ -303,6 +303,7 @@ static int add_reading(struct encoder *encoder, const struct encoder_input *defi
         input->is_defined = true;
     }
     head->input = input->id;
+    head->n_ids = input->series.n_ids;
     return write_reading(encoder, input, reading, head);
 }
 

@@ -4,29 +4,34 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "common/encoder_definitions.h"
 #include "common/wire.h"
 
 /* Bodies are split by their size before compression: a frame then fits whatever zstd makes of it,
  * and decoding one takes little memory. */
 #define BODY_BYTES_LIMIT (FRAME_BYTES_MAX - FRAME_OVERHEAD_BYTES_MAX)
-#define BODY_HEAD_BYTES_MAX 16      /* time */
+#define BODY_HEAD_BYTES_MAX 128     /* time, heads of the plain readings' fields */
 #define READING_HEAD_BYTES_MAX 1024 /* tags, lengths, the input's definition */
 /* What zstd cannot help: deltas of some hundred series come out as long as they went in, and trying
  * takes longer than all the rest. */
 #define COMPRESS_BYTES_MIN 1024
+/* What a message of its own costs a reading: the tags and lengths of the message and two lists. */
+#define PLAIN_GAIN_BYTES 6
+/* Of the plain readings' three fields. */
+#define PLAIN_HEAD_BYTES_MAX (3 * (1 + VARINT_BYTES_MAX) + INPUTS_PER_NODE_MAX / 8)
 /* An id in a list, and its value in one or two others. */
 #define ITEM_BYTES_MAX 30
-#define LABEL_BYTES_MAX (LABEL_NAME_BYTES_MAX + LABEL_VALUE_BYTES_MAX + 16)
-#define FAMILY_BYTES_MAX (METRIC_NAME_BYTES_MAX + HELP_BYTES_MAX + UNIT_BYTES_MAX + 32)
-#define SERIES_BYTES_MAX (LABELS_PER_SERIES_MAX * LABEL_BYTES_MAX + FAMILY_BYTES_MAX + 32)
 
-static_assert(BODY_HEAD_BYTES_MAX + READING_HEAD_BYTES_MAX + NODE_LABELS_MAX * LABEL_BYTES_MAX +
-                      SERIES_BYTES_MAX + ITEM_BYTES_MAX <
+static_assert(BODY_HEAD_BYTES_MAX + READING_HEAD_BYTES_MAX +
+                      NODE_LABELS_MAX * DEFINITION_LABEL_BYTES_MAX + DEFINITION_FAMILY_BYTES_MAX +
+                      DEFINITION_SERIES_BYTES_MAX + ITEM_BYTES_MAX <
                   BODY_BYTES_LIMIT,
               "any series fits into a frame");
+static_assert(1 + VARINT_BYTES_MAX + PLAIN_HEAD_BYTES_MAX <= BODY_HEAD_BYTES_MAX,
+              "a body's head fits its bound");
 static_assert(3 * VARINT_BYTES_MAX <= ITEM_BYTES_MAX, "an id and two numbers");
-static_assert(INPUT_NAME_BYTES_MAX + JOB_BYTES_MAX + INSTANCE_BYTES_MAX + 32 +
-                      READING_LISTS * (1 + VARINT_BYTES_MAX) + 4 * VARINT_BYTES_MAX <
+static_assert(DEFINITION_INPUT_BYTES_MAX + READING_LISTS * (1 + VARINT_BYTES_MAX) +
+                      5 * VARINT_BYTES_MAX + PLAIN_GAIN_BYTES <
                   READING_HEAD_BYTES_MAX,
               "a reading's head fits its bound");
 
@@ -41,21 +46,6 @@ static const uint8_t list_fields[READING_LISTS] = {
     [LIST_GONE] = READING_GONE,
 };
 
-/* --- labels --- */
-
-static size_t label_content_bytes(const struct label *label)
-{
-    return wire_text_size(strlen(label->name)) + wire_text_size(strlen(label->value));
-}
-
-static uint8_t *put_label(uint8_t *at, uint32_t field, const struct label *label)
-{
-    at = wire_put_tag(at, field, WIRE_BYTES);
-    at = wire_put_varint(at, label_content_bytes(label));
-    at = wire_put_text(at, LABEL_FIELD_NAME, label->name, strlen(label->name));
-    return wire_put_text(at, LABEL_FIELD_VALUE, label->value, strlen(label->value));
-}
-
 static int compare_labels(const void *a, const void *b)
 {
     return strcmp(((const struct label *)a)->name, ((const struct label *)b)->name);
@@ -69,11 +59,11 @@ static int pack_node_labels(struct buffer *out, const struct label *labels, size
         memcpy(sorted, labels, n * sizeof(*labels));
     qsort(sorted, n, sizeof(*sorted), compare_labels);
     for (size_t i = 0; i < n; i++) {
-        size_t size = wire_bytes_size(label_content_bytes(&sorted[i]));
+        size_t size = definition_label_bytes(&sorted[i]);
         uint8_t *at = (uint8_t *)buffer_reserve(out, size);
         if (at == NULL)
             return -ENOMEM;
-        (void)put_label(at, BODY_NODE_LABEL, &sorted[i]); /* its end is known */
+        (void)definition_put_label(at, BODY_NODE_LABEL, &sorted[i]); /* its end is known */
         buffer_wrote(out, size);
     }
     return 0;
@@ -101,12 +91,24 @@ void encoder_body_deinit(struct encoder_body *body)
     (void)ZSTD_freeCCtx(body->zstd); /* takes NULL and cannot fail */
     buffer_deinit(&body->node_labels);
     buffer_deinit(&body->open);
+    buffer_deinit(&body->plain_changed);
+    buffer_deinit(&body->plain_deltas);
     buffer_deinit(&body->definitions);
     for (size_t i = 0; i < READING_LISTS; i++)
         buffer_deinit(&body->lists[i]);
     buffer_deinit(&body->delta_bits);
     buffer_deinit(&body->sealed);
     free(body->bodies);
+}
+
+static void clear_open(struct encoder_body *body)
+{
+    buffer_clear(&body->open);
+    buffer_clear(&body->plain_changed);
+    buffer_clear(&body->plain_deltas);
+    memset(body->plain_inputs, 0, sizeof(body->plain_inputs));
+    memset(body->written_inputs, 0, sizeof(body->written_inputs));
+    body->plain_next = 0;
 }
 
 static void clear_reading(struct encoder_body *body)
@@ -127,7 +129,7 @@ void encoder_body_taken(struct encoder_body *body)
 
 void encoder_body_clear(struct encoder_body *body)
 {
-    buffer_clear(&body->open);
+    clear_open(body);
     clear_reading(body);
     encoder_body_taken(body);
     body->is_key = true;
@@ -169,12 +171,34 @@ static bool seal_bytes(struct encoder_body *body, size_t *size_out)
     return true;
 }
 
+/* The plain readings' fields, after all others. */
+static void put_plain(struct encoder_body *body)
+{
+    if (body->plain_next == 0)
+        return;
+    const struct buffer *changed = &body->plain_changed;
+    const struct buffer *deltas = &body->plain_deltas;
+    char *start = buffer_reserve(&body->open, PLAIN_HEAD_BYTES_MAX + changed->size + deltas->size);
+    if (start == NULL)
+        return;
+    uint8_t *at = (uint8_t *)start;
+    at = wire_put_bytes(at, BODY_PLAIN, body->plain_inputs, (body->plain_next + 7) / 8);
+    at = wire_put_text(at, BODY_CHANGED, changed->data, changed->size);
+    at = wire_put_text(at, BODY_DELTA, deltas->data, deltas->size);
+    buffer_wrote(&body->open, (size_t)(at - (uint8_t *)start));
+}
+
 int encoder_body_seal(struct encoder_body *body)
 {
     if (body->has_failed)
         return -ENOMEM;
     if (body->open.size == 0)
         return 0;
+    put_plain(body);
+    if (buffer_failed(&body->open)) {
+        body->has_failed = true;
+        return -ENOMEM;
+    }
     size_t size = 0;
     struct sealed_body *sealed = seal_bytes(body, &size) ? add_body(body) : NULL;
     if (sealed == NULL) {
@@ -190,7 +214,7 @@ int encoder_body_seal(struct encoder_body *body)
         .time_ms = body->open_oldest_ms,
     };
     buffer_wrote(&body->sealed, size);
-    buffer_clear(&body->open);
+    clear_open(body);
     return 0;
 }
 
@@ -223,21 +247,6 @@ static void open_body(struct encoder_body *body, int64_t time_ms)
     body->open_readings = 0;
 }
 
-static uint8_t *put_definition(uint8_t *at, const struct encoder_input *input)
-{
-    size_t name = strlen(input->name);
-    size_t job = strlen(input->job);
-    size_t instance = strlen(input->instance);
-    size_t size = wire_text_size(name) + wire_text_size(job) + wire_text_size(instance);
-    if (input->interval_ms > 0)
-        size += 1 + wire_varint_bytes(input->interval_ms);
-    at = wire_put_varint(wire_put_tag(at, READING_DEFINITION, WIRE_BYTES), size);
-    at = wire_put_text(at, INPUT_FIELD_NAME, input->name, name);
-    at = wire_put_text(at, INPUT_FIELD_JOB, input->job, job);
-    at = wire_put_text(at, INPUT_FIELD_INSTANCE, input->instance, instance);
-    return wire_put_number(at, INPUT_FIELD_INTERVAL, input->interval_ms);
-}
-
 static size_t put_head(uint8_t *start, const struct encoder_body *body, bool has_more)
 {
     const struct reading_head *head = &body->head;
@@ -248,8 +257,22 @@ static size_t put_head(uint8_t *start, const struct encoder_body *body, bool has
     at = wire_put_number(at, READING_MORE, has_more);
     at = wire_put_number(at, READING_REPEAT, head->is_repeat);
     if (head->definition != NULL)
-        at = put_definition(at, head->definition);
+        at = definition_put_input(at, head->definition);
     return (size_t)(at - start);
+}
+
+/* The ids of the deltas as `size` bytes of bits, into room that has been made. */
+static void put_bits(uint8_t *bits, size_t size, const struct buffer *gaps)
+{
+    memset(bits, 0, size);
+    const uint8_t *at = (const uint8_t *)gaps->data;
+    const uint8_t *end = at + gaps->size;
+    for (uint64_t id = 0; at < end; id++) {
+        uint64_t gap = 0;
+        at = wire_get_varint(at, end, &gap);
+        id += gap;
+        bits[id / 8] |= (uint8_t)(1U << (id % 8));
+    }
 }
 
 /* Bits are shorter than gaps where more than an eighth of the series changed. */
@@ -263,15 +286,7 @@ static void choose_bits(struct encoder_body *body)
     uint8_t *bits = (uint8_t *)buffer_reserve(&body->delta_bits, size);
     if (bits == NULL)
         return;
-    memset(bits, 0, size);
-    const uint8_t *at = (const uint8_t *)gaps->data;
-    const uint8_t *end = at + gaps->size;
-    for (uint64_t id = 0; at < end; id++) {
-        uint64_t gap = 0;
-        at = wire_get_varint(at, end, &gap);
-        id += gap;
-        bits[id / 8] |= (uint8_t)(1U << (id % 8));
-    }
+    put_bits(bits, size, gaps);
     buffer_wrote(&body->delta_bits, size);
     buffer_clear(gaps);
 }
@@ -286,9 +301,56 @@ static size_t lists_size(const struct encoder_body *body)
 
 static size_t open_room(const struct encoder_body *body)
 {
-    size_t limit = BODY_BYTES_LIMIT - READING_HEAD_BYTES_MAX;
-    return body->open.size < limit ? limit - body->open.size : 0;
+    size_t limit = BODY_BYTES_LIMIT - READING_HEAD_BYTES_MAX - BODY_HEAD_BYTES_MAX;
+    size_t size = body->open.size + body->plain_changed.size + body->plain_deltas.size;
+    return size < limit ? limit - size : 0;
 }
+
+/* --- plain readings --- */
+
+static bool has_bit(const uint8_t *bits, uint32_t i)
+{
+    return (bits[i / 8] >> (i % 8) & 1) != 0;
+}
+
+static void set_bit(uint8_t *bits, uint32_t i)
+{
+    bits[i / 8] |= (uint8_t)(1U << (i % 8));
+}
+
+static size_t plain_bits_size(const struct encoder_body *body)
+{
+    return (body->head.n_ids + (size_t)7) / 8;
+}
+
+/* Whether all there is to say of a reading is which series changed and by how much, and bits for
+ * all of them are no longer than a message with gaps. */
+static bool is_plain(const struct encoder_body *body, bool has_more)
+{
+    const struct reading_head *head = &body->head;
+    const struct buffer *gaps = &body->lists[LIST_DELTA_SERIES];
+    size_t said = gaps->size + body->lists[LIST_DELTA].size;
+    return !has_more && !head->is_rest && !head->is_repeat && head->definition == NULL &&
+           head->time_ms == body->open_time_ms && body->reading_bytes == said &&
+           head->input >= body->plain_next && !has_bit(body->written_inputs, head->input) &&
+           plain_bits_size(body) <= gaps->size + PLAIN_GAIN_BYTES;
+}
+
+static void write_plain(struct encoder_body *body)
+{
+    const struct buffer *deltas = &body->lists[LIST_DELTA];
+    size_t size = plain_bits_size(body);
+    uint8_t *bits = (uint8_t *)buffer_reserve(&body->plain_changed, size);
+    if (bits == NULL)
+        return;
+    put_bits(bits, size, &body->lists[LIST_DELTA_SERIES]);
+    buffer_wrote(&body->plain_changed, size);
+    buffer_append(&body->plain_deltas, deltas->data, deltas->size);
+    set_bit(body->plain_inputs, body->head.input);
+    body->plain_next = body->head.input + 1;
+}
+
+/* --- readings as messages --- */
 
 static bool is_reading_whole(const struct encoder_body *body)
 {
@@ -296,6 +358,28 @@ static bool is_reading_whole(const struct encoder_body *body)
     for (size_t i = 0; i < READING_LISTS; i++)
         is_whole = is_whole && !buffer_failed(&body->lists[i]);
     return is_whole;
+}
+
+static void write_message(struct encoder_body *body, bool has_more)
+{
+    choose_bits(body);
+    uint8_t head[READING_HEAD_BYTES_MAX];
+    size_t head_size = put_head(head, body, has_more);
+    size_t size = head_size + body->definitions.size + lists_size(body);
+    uint8_t *start = (uint8_t *)buffer_reserve(&body->open, wire_bytes_size(size));
+    if (start == NULL)
+        return;
+    uint8_t *at = wire_put_varint(wire_put_tag(start, BODY_READING, WIRE_BYTES), size);
+    memcpy(at, head, head_size);
+    at += head_size;
+    if (body->definitions.size > 0)
+        memcpy(at, body->definitions.data, body->definitions.size);
+    at += body->definitions.size;
+    at = wire_put_text(at, READING_DELTA_BITS, body->delta_bits.data, body->delta_bits.size);
+    for (size_t i = 0; i < READING_LISTS; i++)
+        at = wire_put_text(at, list_fields[i], body->lists[i].data, body->lists[i].size);
+    buffer_wrote(&body->open, (size_t)(at - start));
+    body->open_next_input = body->head.input + 1;
 }
 
 /* Writes what there is of the reading into the open body, if it has room for it, or a new one. */
@@ -311,27 +395,14 @@ static void write_reading(struct encoder_body *body, bool has_more)
         return;
     if (body->open.size == 0)
         open_body(body, body->head.time_ms);
-    choose_bits(body);
-    uint8_t head[READING_HEAD_BYTES_MAX];
-    size_t head_size = put_head(head, body, has_more);
-    size_t size = head_size + body->definitions.size + lists_size(body);
-    uint8_t *start = (uint8_t *)buffer_reserve(&body->open, wire_bytes_size(size));
-    if (start == NULL || buffer_failed(&body->delta_bits)) {
-        body->has_failed = true;
-        return;
-    }
-    uint8_t *at = wire_put_varint(wire_put_tag(start, BODY_READING, WIRE_BYTES), size);
-    memcpy(at, head, head_size);
-    at += head_size;
-    if (body->definitions.size > 0)
-        memcpy(at, body->definitions.data, body->definitions.size);
-    at += body->definitions.size;
-    at = wire_put_text(at, READING_DELTA_BITS, body->delta_bits.data, body->delta_bits.size);
-    for (size_t i = 0; i < READING_LISTS; i++)
-        at = wire_put_text(at, list_fields[i], body->lists[i].data, body->lists[i].size);
-    buffer_wrote(&body->open, (size_t)(at - start));
+    if (is_plain(body, has_more))
+        write_plain(body);
+    else
+        write_message(body, has_more);
+    body->has_failed = buffer_failed(&body->open) || buffer_failed(&body->delta_bits) ||
+                       buffer_failed(&body->plain_changed) || buffer_failed(&body->plain_deltas);
+    set_bit(body->written_inputs, body->head.input);
     body->open_readings++;
-    body->open_next_input = body->head.input + 1;
     if (body->head.time_ms < body->open_oldest_ms)
         body->open_oldest_ms = body->head.time_ms;
 }
@@ -347,6 +418,7 @@ static void make_room(struct encoder_body *body, size_t size)
     if (encoder_body_seal(body) < 0)
         return;
     body->head.definition = NULL;
+    body->head.is_rest = true;
     clear_reading(body);
 }
 
@@ -417,56 +489,19 @@ void encoder_body_value(struct encoder_body *body, uint32_t series, struct scale
     put_varint(body, LIST_EXPONENT, wire_to_zigzag(value.exponent));
 }
 
-static size_t family_content_bytes(const struct family *family)
-{
-    return wire_text_size(strlen(family->name)) + (family->type == FAMILY_UNKNOWN ? 0 : 2) +
-           wire_text_size(strlen(family->help)) + wire_text_size(strlen(family->unit));
-}
-
-static uint8_t *put_family(uint8_t *at, const struct family *family)
-{
-    at = wire_put_tag(at, READING_FAMILY, WIRE_BYTES);
-    at = wire_put_varint(at, family_content_bytes(family));
-    at = wire_put_text(at, FAMILY_FIELD_NAME, family->name, strlen(family->name));
-    at = wire_put_number(at, FAMILY_FIELD_TYPE, family->type);
-    at = wire_put_text(at, FAMILY_FIELD_HELP, family->help, strlen(family->help));
-    return wire_put_text(at, FAMILY_FIELD_UNIT, family->unit, strlen(family->unit));
-}
-
-static size_t series_content_bytes(const struct series *series, uint32_t family)
-{
-    size_t size = series->suffix == SUFFIX_NONE ? 0 : 2;
-    if (family > 0)
-        size += 1 + wire_varint_bytes(family);
-    for (size_t i = 0; i < series->n_labels; i++)
-        size += wire_bytes_size(label_content_bytes(&series->labels[i]));
-    return size;
-}
-
-static uint8_t *put_series(uint8_t *at, const struct series *series, uint32_t family)
-{
-    at = wire_put_tag(at, READING_SERIES, WIRE_BYTES);
-    at = wire_put_varint(at, series_content_bytes(series, family));
-    at = wire_put_number(at, SERIES_FIELD_FAMILY, family);
-    at = wire_put_number(at, SERIES_FIELD_SUFFIX, series->suffix);
-    for (size_t i = 0; i < series->n_labels; i++)
-        at = put_label(at, SERIES_FIELD_LABEL, &series->labels[i]);
-    return at;
-}
-
 void encoder_body_series(struct encoder_body *body, const struct series *series, uint32_t family,
                          const struct family *new_family)
 {
-    size_t size = wire_bytes_size(series_content_bytes(series, family));
+    size_t size = definition_series_bytes(series, family);
     if (new_family != NULL)
-        size += wire_bytes_size(family_content_bytes(new_family));
+        size += definition_family_bytes(new_family);
     make_room(body, size + ITEM_BYTES_MAX);
     uint8_t *at = (uint8_t *)buffer_reserve(&body->definitions, size);
     if (at == NULL)
         return;
     if (new_family != NULL)
-        at = put_family(at, new_family);
-    (void)put_series(at, series, family); /* its end is known */
+        at = definition_put_family(at, new_family);
+    (void)definition_put_series(at, series, family); /* its end is known */
     buffer_wrote(&body->definitions, size);
     body->reading_bytes += size;
 }

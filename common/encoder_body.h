@@ -1,8 +1,8 @@
 /*
  * The bodies of the frames that the next cut will give: readings are written into the open body
- * item by item; a full one is sealed (compressed where that makes it smaller), and a reading that
- * does not fit goes on in the next with `more`. Knows the wire format of a body, not what the
- * encoder remembers between readings.
+ * item by item, in the form that is shortest; a full one is sealed (compressed where that makes it
+ * smaller), and a reading that does not fit goes on in the next with `more`. Knows the wire format
+ * of a body, not what the encoder remembers between readings.
  *
  * Errors stick: after a failed allocation the writers do nothing and encoder_body_end_reading()
  * and encoder_body_seal() tell.
@@ -42,6 +42,8 @@ struct reading_head {
     uint32_t input;
     int64_t time_ms;
     bool is_repeat;
+    bool is_rest;   /* of a reading that began in another frame: set here, not by the caller */
+    uint32_t n_ids; /* that the input's series have been given before this reading */
     const struct encoder_input *definition; /* at the input's first reading in the group, or NULL */
 };
 
@@ -57,6 +59,13 @@ struct encoder_body {
     uint32_t open_next_input; /* that an input gap of 0 would mean */
     uint32_t open_samples;
     uint32_t open_readings;
+    uint8_t written_inputs[INPUTS_PER_NODE_MAX / 8]; /* bits: they have a reading in it */
+
+    /* The open body's plain readings. */
+    uint8_t plain_inputs[INPUTS_PER_NODE_MAX / 8]; /* bits */
+    uint32_t plain_next;                           /* lowest id that may follow; 0: there is none */
+    struct buffer plain_changed;                   /* bits of their series */
+    struct buffer plain_deltas;
 
     /* The reading being written. */
     struct reading_head head;

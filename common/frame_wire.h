@@ -10,7 +10,7 @@
 
 /* As in proto/shoal/v1/frame.proto; below 16, so that each tag is one byte. */
 enum { FRAME_STREAM = 1, FRAME_SEQUENCE, FRAME_KEY, FRAME_BODY, FRAME_ZSTD, FRAME_CRC = 15 };
-enum { BODY_TIME = 1, BODY_READING, BODY_NODE_LABEL };
+enum { BODY_TIME = 1, BODY_READING, BODY_NODE_LABEL, BODY_PLAIN, BODY_CHANGED, BODY_DELTA };
 enum {
     READING_INPUT_GAP = 1,
     READING_TIME_OFFSET,

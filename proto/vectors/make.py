@@ -284,6 +284,44 @@ def move_last_gauge(vector, value):
     vector.lines += tail
 
 
+def plain():
+    vector = Vector("plain", """
+Plain readings: which inputs, which of their series, and by how much, each in one field for all of
+them. The second input has ten series, so that its bits take two bytes; the third is told in a
+message, because it has more to say.""")
+
+    def known(time_ms, first, second, third):
+        vector.input("first", "node", time_ms)
+        vector.series("gauge", "test_celsius{}", first)
+        vector.input("second", "node", time_ms)
+        for i, value in enumerate(second):
+            vector.series("gauge", f'test_celsius{{i="{i}"}}', value)
+        vector.input("third", "node", time_ms)
+        vector.series("gauge", "test_celsius{}", third)
+
+    frame = new_frame()
+    for name, n in (("first", 1), ("second", 10), ("third", 1)):
+        reading = add_reading(frame, name, families=GAUGE)
+        for i in range(n):
+            add_series(reading, **({"i": str(i)} if n > 1 else {}))
+        reading.scaled_series.extend([0] * n)
+        reading.mantissa.extend(range(n))
+        reading.exponent.extend([0] * n)
+    vector.frame(frame)
+    known(5000, 0.0, [float(i) for i in range(10)], 0.0)
+
+    frame = new_frame(2, 1, 6000)
+    frame.body.plain = b"\x03"
+    frame.body.changed = b"\x01" + b"\x04\x02"
+    frame.body.delta.extend([7, -1, 100])
+    reading = add_reading(frame, input_gap=2)
+    reading.raw_series.append(0)
+    reading.raw.append(-0.0)
+    vector.frame(frame)
+    known(6000, 7.0, [0.0, 1.0, 1.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 109.0], -0.0)
+    vector.write()
+
+
 def more():
     vector = Vector("more", """
 A reading that goes on in a second frame: there it has the same input and time, and its samples
@@ -395,7 +433,7 @@ What has to be refused. Each is a key frame, so that none hangs on another; the 
 
 
 def main():
-    for make in (minimal, unpacked, values, group, more, compressed, histogram, refused):
+    for make in (minimal, unpacked, values, group, plain, more, compressed, histogram, refused):
         make()
 
 

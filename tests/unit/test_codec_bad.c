@@ -315,6 +315,77 @@ static void test_bits(void **state)
     draft_assert_refused(&draft, REJECT_MALFORMED, "bits of deltas with another list");
 }
 
+/* The frame after the first, all of it in plain fields. */
+static void draft_plain(struct draft *draft)
+{
+    draft_next(draft);
+    draft->body.n_readings = 0;
+    draft->bits[0] = 1;
+    draft->body.plain = (ProtobufCBinaryData){.data = draft->bits, .len = 1};
+    draft->body.changed = (ProtobufCBinaryData){.data = draft->bits + 1, .len = 1};
+}
+
+static void test_plain_readings(void **state)
+{
+    (void)state;
+    struct draft draft;
+    draft_plain(&draft);
+    struct draft good;
+    draft_init(&good);
+    struct decoder *decoder = decoder_new(NULL);
+    struct rejection rejection;
+    assert_int_equal(draft_decode(decoder, &good, &rejection), 0);
+    assert_int_equal(draft_decode(decoder, &draft, &rejection), 0);
+    decoder_free(decoder);
+    draft.bits[0] = 2;
+    draft_assert_refused(&draft, REJECT_MALFORMED, "reading 0 of input 1: 1 inputs are known");
+    draft_plain(&draft);
+    draft.body.changed.len = 0;
+    draft_assert_refused(&draft, REJECT_MALFORMED, "no bits for its 2 series");
+    draft.body.changed.len = 2;
+    draft_assert_refused(&draft, REJECT_MALFORMED, "belong to no reading");
+    draft_plain(&draft);
+    draft.bits[1] = 4;
+    draft_assert_refused(&draft, REJECT_MALFORMED, "series id 2 of 2");
+    draft.bits[1] = 1;
+    draft_assert_refused(&draft, REJECT_MALFORMED, "no delta for series id 0");
+    draft.body.delta = draft.numbers;
+    draft.body.n_delta = 1;
+    draft_assert_refused(&draft, REJECT_MALFORMED, "a delta to raw series id 0");
+    draft.bits[1] = 0;
+    draft_assert_refused(&draft, REJECT_MALFORMED, "belong to no reading");
+    static uint8_t many[INPUTS_PER_NODE_MAX / 8 + 1];
+    draft_plain(&draft);
+    draft.body.plain = (ProtobufCBinaryData){.data = many, .len = sizeof(many)};
+    draft_assert_refused(&draft, REJECT_LIMIT, "33 bytes of bits");
+    draft_plain(&draft);
+    draft.body.time_ms = 4999;
+    draft_assert_refused(&draft, REJECT_BAD_TIME, "4999 ms after 5000 ms");
+}
+
+static void test_plain_instead_of_the_rest(void **state)
+{
+    (void)state;
+    struct decoder *decoder = decoder_new(NULL);
+    struct rejection rejection;
+    struct draft draft;
+    draft_init(&draft);
+    draft.reading.more = 1;
+    assert_int_equal(draft_decode(decoder, &draft, &rejection), 0);
+    draft_plain(&draft);
+    draft.body.time_ms = 5000;
+    assert_int_equal(draft_decode(decoder, &draft, &rejection), DECODER_REJECTED);
+    draft_assert_says(&rejection, REJECT_MALFORMED, "does not go on");
+    draft_init(&draft);
+    draft.reading.more = 1;
+    assert_int_equal(draft_decode(decoder, &draft, &rejection), 0);
+    draft_plain(&draft);
+    draft.body.n_readings = 1;
+    assert_int_equal(draft_decode(decoder, &draft, &rejection), DECODER_REJECTED);
+    draft_assert_says(&rejection, REJECT_MALFORMED, "was to go on");
+    decoder_free(decoder);
+}
+
 static void test_gone_is_gone(void **state)
 {
     (void)state;
@@ -415,6 +486,8 @@ int main(void)
         cmocka_unit_test(test_scaled_values),
         cmocka_unit_test(test_delta_overflow),
         cmocka_unit_test(test_bits),
+        cmocka_unit_test(test_plain_readings),
+        cmocka_unit_test(test_plain_instead_of_the_rest),
         cmocka_unit_test(test_gone_is_gone),
         cmocka_unit_test(test_times),
         cmocka_unit_test(test_readings_that_go_on),
