@@ -18,7 +18,7 @@
 #include "agent/node.h"
 #include "agent/self.h"
 
-#define UPLINK_STACK_BYTES (512 * 1024)
+#define UPLINK_STACK_BYTES ((size_t)512 * 1024)
 #define UPLINK_TURN_MS 60000 /* it is woken when there is something to do */
 #define DRAIN_TURN_MS 50
 #define QUEUE_GROUPS_MIN 8 /* a group takes at most this part of the queue */

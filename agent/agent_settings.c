@@ -123,7 +123,7 @@ static const struct option queue_options[] = {
      .type = OPTION_SIZE,
      .offset = offsetof(struct agent_settings, queue_bytes),
      .default_text = "16MiB",
-     .min = 1024 * 1024,
+     .min = INT64_C(1024) * 1024,
      .max = INT64_C(4) * 1024 * 1024 * 1024,
      .help = "Memory for what is not yet safe with a collector; past it the oldest is dropped."},
     OPTIONS_END,

@@ -11,7 +11,7 @@
 #include "common/log.h"
 
 #define AGENT_SETTINGS_INTERVAL_MS_MIN 100
-#define AGENT_SETTINGS_INTERVAL_MS_MAX (24 * 3600 * 1000)
+#define AGENT_SETTINGS_INTERVAL_MS_MAX (INT64_C(24) * 3600 * 1000)
 
 struct agent_settings {
     char *node_id; /* "": by host name */

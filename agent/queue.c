@@ -206,7 +206,7 @@ static int store(struct queue *queue, const struct encoded_frame *frame)
     make_room(queue, cost);
     if (frame->key == frame->sequence)
         return group_begin(queue, frame);
-    if (frame->key == queue->cut_key) /* even its own group had to go */
+    if (queue->last == NULL || queue->last->key != frame->key) /* even its own group had to go */
         return QUEUE_CUT;
     return group_append(queue, queue->last, frame);
 }

@@ -378,7 +378,7 @@ static void read_all(struct sampler *sampler)
 
 int sampler_once(struct sampler *sampler, struct buffer *out)
 {
-    const struct reading **readings = calloc(sampler->n_slots + 1, sizeof(*readings));
+    const struct reading **readings = calloc(sampler->n_slots + 1, sizeof(struct reading *));
     if (readings == NULL)
         return -ENOMEM;
     size_t n = 0;

@@ -13,7 +13,7 @@
 #include "common/series.h"
 
 #define WORKER_FREE_MS 100 /* what worker_free waits for a running job */
-#define WORKER_STACK_BYTES (256 * 1024)
+#define WORKER_STACK_BYTES ((size_t)256 * 1024)
 
 struct worker_pool;
 struct worker;

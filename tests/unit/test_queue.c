@@ -12,7 +12,7 @@
 #include "agent/queue.h"
 
 #define STREAM 77
-#define BIG 1000000
+#define BIG UINT64_C(1000000)
 #define MODEL_FRAMES 4096
 
 static uint8_t bytes[4096];

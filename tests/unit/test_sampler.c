@@ -20,7 +20,7 @@
 #include "common/log.h"
 #include "tests/support/mirror.h"
 
-#define INTERVAL_MS 15000
+#define INTERVAL_MS INT64_C(15000)
 #define TIMEOUT_MS 10000
 #define DEADLINE_MS 20000
 #define FRAMES_MAX 64
@@ -283,8 +283,8 @@ static void test_one_frame_a_tick(void **state)
     assert_true(value_of(bed, "b") == -2);
     assert_own(bed, "shoal_input_up", "a", 1);
     assert_own(bed, "node_scrape_collector_success", "b", 1);
-    double last_read = (double)(ticks[3] / 1000 + 1700000000);
-    assert_own(bed, "shoal_input_last_read_seconds", "a", last_read);
+    int64_t last_read_s = ticks[3] / 1000 + 1700000000;
+    assert_own(bed, "shoal_input_last_read_seconds", "a", (double)last_read_s);
 }
 
 static int64_t phase_of(struct bed *bed, const char *node)
@@ -488,7 +488,7 @@ static void test_hung_input_is_reported(void **state)
     (void)tick(bed, 0);
     (void)tick(bed, 0);
     assert_own(bed, "shoal_input_up", "blocking", 0);
-    assert_true(own(bed, "shoal_input_duration_seconds", "blocking") >= INTERVAL_MS / 1000);
+    assert_true(own(bed, "shoal_input_duration_seconds", "blocking") >= INTERVAL_MS / 1e3);
     assert_own(bed, "shoal_input_up", "b", 1);
     assert_int_equal(b->reads, 3);
     pthread_mutex_unlock(&bed->gate);
@@ -556,7 +556,7 @@ static void test_repeats_end_when_overdue(void **state)
     while (a->reads < 2)
         (void)tick(bed, 0);
     /* Asleep over two readings, and awake long after the last, but just after a repeat's time. */
-    bed->now_us += (INT64_C(2) * 300000 + 3 * SAMPLER_REPEAT_MS + 5) * 1000;
+    bed->now_us += (INT64_C(2) * 300000 + INT64_C(3) * SAMPLER_REPEAT_MS + 5) * 1000;
     size_t before = bed->n_seen;
     assert_int_equal(sampler_turn(bed->sampler), 0);
     assert_int_equal(a->reads, 2);

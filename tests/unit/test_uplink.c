@@ -767,7 +767,7 @@ static void test_backlog_is_told(void **state)
 {
     struct fake *fake = *state;
     append_up_to(fake, 3);
-    fake->now_us += 90 * 1000000;
+    fake->now_us += INT64_C(90) * 1000000;
     connect_with(fake, 100);
     (void)expect_status(fake);
     turn(fake, 0);
