@@ -264,7 +264,10 @@ static size_t put_head(uint8_t *start, const struct encoder_body *body, bool has
 /* The ids of the deltas as `size` bytes of bits, into room that has been made. */
 static void put_bits(uint8_t *bits, size_t size, const struct buffer *gaps)
 {
-    memset(bits, 0, size);
+    if (size > 0)
+        memset(bits, 0, size);
+    if (gaps->size == 0)
+        return;
     const uint8_t *at = (const uint8_t *)gaps->data;
     const uint8_t *end = at + gaps->size;
     for (uint64_t id = 0; at < end; id++) {
