@@ -10,9 +10,9 @@
 #include "common/decimal.h"
 #include "common/series.h"
 
-#define FRAME_WIRE_BYTES_MAX 196608   /* 192 KiB */
-#define BODY_BYTES_MAX 4194304        /* 4 MiB, after decompression */
-#define DECODED_BYTES_MAX 33554432    /* 32 MiB, memory that decoding one frame may take */
+#define FRAME_WIRE_BYTES_MAX 196608 /* 192 KiB */
+#define BODY_BYTES_MAX 4194304      /* 4 MiB, after decompression */
+#define DECODED_BYTES_MAX 33554432  /* 32 MiB, memory that decoding one frame may take */
 #define READINGS_PER_FRAME_MAX 4096
 #define NODE_LABELS_MAX 32
 #define INPUT_NAME_BYTES_MAX 127
@@ -89,7 +89,7 @@ struct frame_reading {
 
 struct frame {
     struct frame_header header;
-    uint32_t crc; /* computed: the next frame's predecessor CRC */
+    uint32_t crc;     /* computed: the next frame's predecessor CRC */
     uint32_t samples; /* of all readings, unchanged ones included */
     size_t n_node_labels;
     const struct label *node_labels;
