@@ -78,7 +78,7 @@ static void world_open(struct world *world, struct random random)
         .seed = random_next(&world->random),
         .group_bytes_max = random_once_in(&world->random, 2) ? 20000 : 0,
         .node_labels = labels,
-        .n_node_labels = random_below(&world->random, 3),
+        .n_node_labels = (size_t)random_below(&world->random, 3),
         .compression_level = (int)random_below(&world->random, 3),
     };
     line_open(&world->line, &options);
