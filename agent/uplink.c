@@ -22,7 +22,7 @@
 #define REASON_QUOTA 0x97
 
 /* What was last logged of the way to the collector; said when it changes. */
-enum mood { MOOD_NEW, MOOD_LOST, MOOD_NOBODY, MOOD_REFUSED, MOOD_SERVED };
+enum mood { MOOD_NEW, MOOD_LOST, MOOD_NOBODY, MOOD_FAILED, MOOD_SERVED };
 
 struct uplink {
     struct queue *queue;
@@ -40,7 +40,9 @@ struct uplink {
     struct utc utc;
     struct queue_frame frame; /* their buffers are used again */
     struct buffer payload;
+    int status_id; /* of the last status that was published */
     enum mood mood;
+    bool has_refusal; /* said, and no frame was taken since */
     char lost_reason[MQTT_ERROR_TEXT_MAX];
 
     pthread_mutex_t lock; /* guards the rest */
@@ -104,8 +106,7 @@ static void publish_status(struct uplink *uplink, bool is_online)
                                          .payload = uplink->payload.data,
                                          .size = uplink->payload.size,
                                          .is_retained = true};
-    int id;
-    if (mqtt_publish(uplink->mqtt, &message, &id) == 0)
+    if (mqtt_publish(uplink->mqtt, &message, &uplink->status_id) == 0)
         window_sent_other(&uplink->window);
 }
 
@@ -150,13 +151,13 @@ static const char *reason_name(uint8_t reason)
 {
     switch (reason) {
     case REASON_NOT_AUTHORIZED:
-        return "not authorized";
+        return "Not authorized";
     case REASON_TOO_LARGE:
-        return "packet too large";
+        return "Packet too large";
     case REASON_QUOTA:
-        return "quota exceeded";
+        return "Quota exceeded";
     default:
-        return "failed";
+        return "Failed";
     }
 }
 
@@ -168,13 +169,25 @@ static void drop_too_large(struct uplink *uplink, uint64_t sequence)
     window_rewind(&uplink->window, sequence);
 }
 
+/* Said once, though it may come back with each connection: some brokers close it on a refusal. */
+static void log_refusal(struct uplink *uplink, const char *topic, uint8_t reason)
+{
+    if (!uplink->has_refusal)
+        log_warning("%s: the broker refuses %s: %s (0x%02x); frames are kept", uplink->where, topic,
+                    reason_name(reason), reason);
+    uplink->has_refusal = true;
+}
+
 static void on_published(void *context, int id, uint8_t reason)
 {
     struct uplink *uplink = context;
     int64_t now = now_ms(uplink);
     uint64_t sequence;
-    if (!window_confirm(&uplink->window, id, now, &sequence))
+    if (!window_confirm(&uplink->window, id, now, &sequence)) {
+        if (id == uplink->status_id && reason >= REASON_FAILED)
+            log_refusal(uplink, uplink->status_topic, reason);
         return;
+    }
     if (reason == REASON_TOO_LARGE) {
         drop_too_large(uplink, sequence);
     } else if (reason == MQTT_NO_SUBSCRIBERS) {
@@ -183,9 +196,7 @@ static void on_published(void *context, int id, uint8_t reason)
             log_warning("%s: no collector listens; frames are kept for it", uplink->where);
     } else if (reason >= REASON_FAILED) {
         window_pause(&uplink->window, now);
-        if (enter(uplink, MOOD_REFUSED))
-            log_warning("%s: the broker refuses %s: %s (0x%02x); frames are kept", uplink->where,
-                        uplink->frames_topic, reason_name(reason), reason);
+        log_refusal(uplink, uplink->frames_topic, reason);
     }
 }
 
@@ -220,6 +231,7 @@ static void on_ack(struct uplink *uplink, const uint8_t *payload, size_t size)
     int64_t now = now_ms(uplink);
     if (enter(uplink, MOOD_SERVED))
         log_info("collector %016llx takes frames", (unsigned long long)ack.collector);
+    uplink->has_refusal = false;
     count_ack(uplink, &ack);
     queue_ack(uplink->queue, ack.committed);
     window_ack(&uplink->window, ack.committed, now);
@@ -298,7 +310,7 @@ static bool publish_frame(struct uplink *uplink, const struct queue_state *state
         return true;
     }
     if (r != 0) {
-        if (r != -ENOTCONN && enter(uplink, MOOD_REFUSED))
+        if (r != -ENOTCONN && enter(uplink, MOOD_FAILED))
             log_warning("%s: cannot publish: %s", uplink->where, strerrordesc_np(-r));
         window_pause(&uplink->window, now);
         return false;
