@@ -19,32 +19,19 @@
 #define PLAIN_GAIN_BYTES 6
 /* Of the plain readings' three fields. */
 #define PLAIN_HEAD_BYTES_MAX (3 * (1 + VARINT_BYTES_MAX) + INPUTS_PER_NODE_MAX / 8)
-/* An id in a list, and its value in one or two others. */
-#define ITEM_BYTES_MAX 30
 
 static_assert(BODY_HEAD_BYTES_MAX + READING_HEAD_BYTES_MAX +
                       NODE_LABELS_MAX * DEFINITION_LABEL_BYTES_MAX + DEFINITION_FAMILY_BYTES_MAX +
-                      DEFINITION_SERIES_BYTES_MAX + ITEM_BYTES_MAX <
+                      DEFINITION_SERIES_BYTES_MAX + ENCODER_ITEM_BYTES_MAX <
                   BODY_BYTES_LIMIT,
               "any series fits into a frame");
 static_assert(1 + VARINT_BYTES_MAX + PLAIN_HEAD_BYTES_MAX <= BODY_HEAD_BYTES_MAX,
               "a body's head fits its bound");
-static_assert(3 * VARINT_BYTES_MAX <= ITEM_BYTES_MAX, "an id and two numbers");
+static_assert(3 * VARINT_BYTES_MAX <= ENCODER_ITEM_BYTES_MAX, "an id and two numbers");
 static_assert(DEFINITION_INPUT_BYTES_MAX + READING_LISTS * (1 + VARINT_BYTES_MAX) +
                       5 * VARINT_BYTES_MAX + PLAIN_GAIN_BYTES <
                   READING_HEAD_BYTES_MAX,
               "a reading's head fits its bound");
-
-static const uint8_t list_fields[READING_LISTS] = {
-    [LIST_DELTA_SERIES] = READING_DELTA_SERIES,
-    [LIST_DELTA] = READING_DELTA,
-    [LIST_SCALED_SERIES] = READING_SCALED_SERIES,
-    [LIST_MANTISSA] = READING_MANTISSA,
-    [LIST_EXPONENT] = READING_EXPONENT,
-    [LIST_RAW_SERIES] = READING_RAW_SERIES,
-    [LIST_RAW] = READING_RAW,
-    [LIST_GONE] = READING_GONE,
-};
 
 static int compare_labels(const void *a, const void *b)
 {
@@ -93,10 +80,7 @@ void encoder_body_deinit(struct encoder_body *body)
     buffer_deinit(&body->open);
     buffer_deinit(&body->plain_changed);
     buffer_deinit(&body->plain_deltas);
-    buffer_deinit(&body->definitions);
-    for (size_t i = 0; i < READING_LISTS; i++)
-        buffer_deinit(&body->lists[i]);
-    buffer_deinit(&body->delta_bits);
+    encoder_lists_deinit(&body->lists);
     buffer_deinit(&body->sealed);
     free(body->bodies);
 }
@@ -111,16 +95,6 @@ static void clear_open(struct encoder_body *body)
     body->plain_next = 0;
 }
 
-static void clear_reading(struct encoder_body *body)
-{
-    buffer_clear(&body->definitions);
-    for (size_t i = 0; i < READING_LISTS; i++) {
-        buffer_clear(&body->lists[i]);
-        body->next_ids[i] = 0;
-    }
-    body->reading_bytes = 0;
-}
-
 void encoder_body_taken(struct encoder_body *body)
 {
     buffer_clear(&body->sealed);
@@ -130,7 +104,7 @@ void encoder_body_taken(struct encoder_body *body)
 void encoder_body_clear(struct encoder_body *body)
 {
     clear_open(body);
-    clear_reading(body);
+    encoder_lists_clear(&body->lists);
     encoder_body_taken(body);
     body->is_key = true;
     body->has_failed = false;
@@ -261,47 +235,6 @@ static size_t put_head(uint8_t *start, const struct encoder_body *body, bool has
     return (size_t)(at - start);
 }
 
-/* The ids of the deltas as `size` bytes of bits, into room that has been made. */
-static void put_bits(uint8_t *bits, size_t size, const struct buffer *gaps)
-{
-    if (size > 0)
-        memset(bits, 0, size);
-    if (gaps->size == 0)
-        return;
-    const uint8_t *at = (const uint8_t *)gaps->data;
-    const uint8_t *end = at + gaps->size;
-    for (uint64_t id = 0; at < end; id++) {
-        uint64_t gap = 0;
-        at = wire_get_varint(at, end, &gap);
-        id += gap;
-        bits[id / 8] |= (uint8_t)(1U << (id % 8));
-    }
-}
-
-/* Bits are shorter than gaps where more than an eighth of the series changed. */
-static void choose_bits(struct encoder_body *body)
-{
-    struct buffer *gaps = &body->lists[LIST_DELTA_SERIES];
-    size_t size = (body->next_ids[LIST_DELTA_SERIES] + (size_t)7) / 8;
-    buffer_clear(&body->delta_bits);
-    if (size >= gaps->size)
-        return;
-    uint8_t *bits = (uint8_t *)buffer_reserve(&body->delta_bits, size);
-    if (bits == NULL)
-        return;
-    put_bits(bits, size, gaps);
-    buffer_wrote(&body->delta_bits, size);
-    buffer_clear(gaps);
-}
-
-static size_t lists_size(const struct encoder_body *body)
-{
-    size_t size = wire_text_size(body->delta_bits.size);
-    for (size_t i = 0; i < READING_LISTS; i++)
-        size += wire_text_size(body->lists[i].size);
-    return size;
-}
-
 static size_t open_room(const struct encoder_body *body)
 {
     size_t limit = BODY_BYTES_LIMIT - READING_HEAD_BYTES_MAX - BODY_HEAD_BYTES_MAX;
@@ -331,22 +264,21 @@ static size_t plain_bits_size(const struct encoder_body *body)
 static bool is_plain(const struct encoder_body *body, bool has_more)
 {
     const struct reading_head *head = &body->head;
-    const struct buffer *gaps = &body->lists[LIST_DELTA_SERIES];
-    size_t said = gaps->size + body->lists[LIST_DELTA].size;
+    const struct buffer *gaps = &body->lists.lists[LIST_DELTA_SERIES];
     return !has_more && !head->is_rest && !head->is_repeat && head->definition == NULL &&
-           head->time_ms == body->open_time_ms && body->reading_bytes == said &&
+           head->time_ms == body->open_time_ms && encoder_lists_has_only_deltas(&body->lists) &&
            head->input >= body->plain_next && !has_bit(body->written_inputs, head->input) &&
            plain_bits_size(body) <= gaps->size + PLAIN_GAIN_BYTES;
 }
 
 static void write_plain(struct encoder_body *body)
 {
-    const struct buffer *deltas = &body->lists[LIST_DELTA];
+    const struct buffer *deltas = &body->lists.lists[LIST_DELTA];
     size_t size = plain_bits_size(body);
     uint8_t *bits = (uint8_t *)buffer_reserve(&body->plain_changed, size);
     if (bits == NULL)
         return;
-    put_bits(bits, size, &body->lists[LIST_DELTA_SERIES]);
+    encoder_lists_put_bits(&body->lists, bits, size);
     buffer_wrote(&body->plain_changed, size);
     buffer_append(&body->plain_deltas, deltas->data, deltas->size);
     set_bit(body->plain_inputs, body->head.input);
@@ -355,32 +287,18 @@ static void write_plain(struct encoder_body *body)
 
 /* --- readings as messages --- */
 
-static bool is_reading_whole(const struct encoder_body *body)
-{
-    bool is_whole = !buffer_failed(&body->definitions);
-    for (size_t i = 0; i < READING_LISTS; i++)
-        is_whole = is_whole && !buffer_failed(&body->lists[i]);
-    return is_whole;
-}
-
 static void write_message(struct encoder_body *body, bool has_more)
 {
-    choose_bits(body);
+    encoder_lists_choose_bits(&body->lists);
     uint8_t head[READING_HEAD_BYTES_MAX];
     size_t head_size = put_head(head, body, has_more);
-    size_t size = head_size + body->definitions.size + lists_size(body);
+    size_t size = head_size + encoder_lists_packed_size(&body->lists);
     uint8_t *start = (uint8_t *)buffer_reserve(&body->open, wire_bytes_size(size));
     if (start == NULL)
         return;
     uint8_t *at = wire_put_varint(wire_put_tag(start, BODY_READING, WIRE_BYTES), size);
     memcpy(at, head, head_size);
-    at += head_size;
-    if (body->definitions.size > 0)
-        memcpy(at, body->definitions.data, body->definitions.size);
-    at += body->definitions.size;
-    at = wire_put_text(at, READING_DELTA_BITS, body->delta_bits.data, body->delta_bits.size);
-    for (size_t i = 0; i < READING_LISTS; i++)
-        at = wire_put_text(at, list_fields[i], body->lists[i].data, body->lists[i].size);
+    at = encoder_lists_put(&body->lists, at + head_size);
     buffer_wrote(&body->open, (size_t)(at - start));
     body->open_next_input = body->head.input + 1;
 }
@@ -388,12 +306,12 @@ static void write_message(struct encoder_body *body, bool has_more)
 /* Writes what there is of the reading into the open body, if it has room for it, or a new one. */
 static void write_reading(struct encoder_body *body, bool has_more)
 {
-    if (body->has_failed || !is_reading_whole(body)) {
+    if (body->has_failed || encoder_lists_failed(&body->lists)) {
         body->has_failed = true;
         return;
     }
     if (body->open.size > 0 &&
-        (open_room(body) < body->reading_bytes || body->open_readings == READINGS_PER_FRAME_MAX) &&
+        (open_room(body) < body->lists.size || body->open_readings == READINGS_PER_FRAME_MAX) &&
         encoder_body_seal(body) < 0)
         return;
     if (body->open.size == 0)
@@ -402,7 +320,7 @@ static void write_reading(struct encoder_body *body, bool has_more)
         write_plain(body);
     else
         write_message(body, has_more);
-    body->has_failed = buffer_failed(&body->open) || buffer_failed(&body->delta_bits) ||
+    body->has_failed = buffer_failed(&body->open) || encoder_lists_failed(&body->lists) ||
                        buffer_failed(&body->plain_changed) || buffer_failed(&body->plain_deltas);
     set_bit(body->written_inputs, body->head.input);
     body->open_readings++;
@@ -415,20 +333,20 @@ static void make_room(struct encoder_body *body, size_t size)
 {
     size_t limit =
         BODY_BYTES_LIMIT - READING_HEAD_BYTES_MAX - BODY_HEAD_BYTES_MAX - body->node_labels.size;
-    if (body->reading_bytes + size <= limit)
+    if (body->lists.size + size <= limit)
         return;
     write_reading(body, true);
     if (encoder_body_seal(body) < 0)
         return;
     body->head.definition = NULL;
     body->head.is_rest = true;
-    clear_reading(body);
+    encoder_lists_clear(&body->lists);
 }
 
 void encoder_body_begin_reading(struct encoder_body *body, const struct reading_head *head)
 {
     body->head = *head;
-    clear_reading(body);
+    encoder_lists_clear(&body->lists);
 }
 
 int encoder_body_end_reading(struct encoder_body *body, uint32_t samples)
@@ -440,71 +358,28 @@ int encoder_body_end_reading(struct encoder_body *body, uint32_t samples)
 
 /* --- items --- */
 
-static void put_varint(struct encoder_body *body, enum reading_list list, uint64_t number)
-{
-    uint8_t *start = (uint8_t *)buffer_reserve(&body->lists[list], VARINT_BYTES_MAX);
-    if (start == NULL)
-        return;
-    size_t size = (size_t)(wire_put_varint(start, number) - start);
-    buffer_wrote(&body->lists[list], size);
-    body->reading_bytes += size;
-}
-
-static void put_id(struct encoder_body *body, enum reading_list list, uint32_t id)
-{
-    put_varint(body, list, id - body->next_ids[list]);
-    body->next_ids[list] = id + 1;
-}
-
 void encoder_body_gone(struct encoder_body *body, uint32_t series)
 {
-    make_room(body, ITEM_BYTES_MAX);
-    put_id(body, LIST_GONE, series);
+    make_room(body, ENCODER_ITEM_BYTES_MAX);
+    encoder_lists_gone(&body->lists, series);
 }
 
 void encoder_body_delta(struct encoder_body *body, uint32_t series, int64_t delta)
 {
-    make_room(body, ITEM_BYTES_MAX);
-    put_id(body, LIST_DELTA_SERIES, series);
-    put_varint(body, LIST_DELTA, wire_to_zigzag(delta));
-}
-
-static void put_raw(struct encoder_body *body, uint32_t series, int64_t bits)
-{
-    put_id(body, LIST_RAW_SERIES, series);
-    uint8_t *at = (uint8_t *)buffer_reserve(&body->lists[LIST_RAW], 8);
-    if (at == NULL)
-        return;
-    (void)wire_put_fixed64(at, (uint64_t)bits); /* its end is known */
-    buffer_wrote(&body->lists[LIST_RAW], 8);
-    body->reading_bytes += 8;
+    make_room(body, ENCODER_ITEM_BYTES_MAX);
+    encoder_lists_delta(&body->lists, series, delta);
 }
 
 void encoder_body_value(struct encoder_body *body, uint32_t series, struct scaled value)
 {
-    make_room(body, ITEM_BYTES_MAX);
-    if (value.exponent == DECIMAL_RAW) {
-        put_raw(body, series, value.mantissa);
-        return;
-    }
-    put_id(body, LIST_SCALED_SERIES, series);
-    put_varint(body, LIST_MANTISSA, wire_to_zigzag(value.mantissa));
-    put_varint(body, LIST_EXPONENT, wire_to_zigzag(value.exponent));
+    make_room(body, ENCODER_ITEM_BYTES_MAX);
+    encoder_lists_value(&body->lists, series, value);
 }
 
 void encoder_body_series(struct encoder_body *body, const struct series *series, uint32_t family,
                          const struct family *new_family)
 {
-    size_t size = definition_series_bytes(series, family);
-    if (new_family != NULL)
-        size += definition_family_bytes(new_family);
-    make_room(body, size + ITEM_BYTES_MAX);
-    uint8_t *at = (uint8_t *)buffer_reserve(&body->definitions, size);
-    if (at == NULL)
-        return;
-    if (new_family != NULL)
-        at = definition_put_family(at, new_family);
-    (void)definition_put_series(at, series, family); /* its end is known */
-    buffer_wrote(&body->definitions, size);
-    body->reading_bytes += size;
+    size_t size = encoder_lists_series_bytes(series, family, new_family);
+    make_room(body, size + ENCODER_ITEM_BYTES_MAX);
+    encoder_lists_series(&body->lists, series, family, new_family);
 }

@@ -13,21 +13,7 @@
 #include <zstd.h>
 
 #include "common/encoder.h"
-#include "common/frame_wire.h"
-#include "common/scaled.h"
-
-/* The lists of a reading, in the order in which they are written. */
-enum reading_list {
-    LIST_DELTA_SERIES,
-    LIST_DELTA,
-    LIST_SCALED_SERIES,
-    LIST_MANTISSA,
-    LIST_EXPONENT,
-    LIST_RAW_SERIES,
-    LIST_RAW,
-    LIST_GONE,
-    READING_LISTS
-};
+#include "common/encoder_lists.h"
 
 struct sealed_body {
     size_t offset, size; /* in encoder_body.sealed */
@@ -69,11 +55,7 @@ struct encoder_body {
 
     /* The reading being written. */
     struct reading_head head;
-    struct buffer definitions;
-    struct buffer lists[READING_LISTS];
-    struct buffer delta_bits; /* the ids of LIST_DELTA_SERIES as bits, where that is shorter */
-    uint32_t next_ids[READING_LISTS]; /* that a gap of 0 would mean */
-    size_t reading_bytes;             /* of definitions and lists */
+    struct encoder_lists lists;
 
     struct buffer sealed;
     struct sealed_body *bodies;
