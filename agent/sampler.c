@@ -126,18 +126,22 @@ static int finish(struct sampler *sampler, struct slot *slot)
                        slot->good_ms, false);
 }
 
-/* A read that is over its timeout counts as failed until it comes back. */
-static void check_late(struct slot *slot, int64_t now)
+/* A read that is late counts as failed until it comes back. */
+static void fail_late(struct slot *slot, int64_t so_far_us)
 {
-    int64_t so_far_us = now * 1000 - source_started_us(slot->source);
-    if (so_far_us < slot->config.timeout_ms * 1000)
-        return;
     char text[64];
     (void)snprintf(text, sizeof(text), "no answer within %lld ms",
                    (long long)slot->config.timeout_ms);
     slot->report.state = REPORT_DOWN;
     slot->report.duration_us = so_far_us;
     log_status(slot, -ETIMEDOUT, text);
+}
+
+static void check_late(struct slot *slot, int64_t now)
+{
+    int64_t so_far_us = now * 1000 - source_started_us(slot->source);
+    if (so_far_us >= slot->config.timeout_ms * 1000)
+        fail_late(slot, so_far_us);
 }
 
 /* Starts what is due; an input that still runs is left alone. */
@@ -370,7 +374,7 @@ static void read_all(struct sampler *sampler)
         int64_t end = source_started_us(slot->source) / 1000 + slot->config.timeout_ms;
         int64_t now = now_ms(sampler);
         if (!source_wait(slot->source, end > now ? end - now : 0))
-            check_late(slot, end);
+            fail_late(slot, slot->config.timeout_ms * 1000);
         else
             (void)finish(sampler, slot); /* the encoder's error: here nothing is encoded */
     }

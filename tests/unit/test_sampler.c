@@ -609,6 +609,25 @@ static void test_once(void **state)
     assert_int_equal(bed->n_seen, 0);
 }
 
+static void test_once_tells_what_hangs(void **state)
+{
+    struct bed *bed = *state;
+    struct script *hung = &bed->scripts[SLOW];
+    hung->gate = &bed->gate;
+    struct sampler_input input = sampled(bed, SLOW, INTERVAL_MS);
+    input.timeout_ms = 20;
+    begin(bed, "node1", &input, 1);
+    BUFFER_AUTO struct buffer out = {0};
+    pthread_mutex_lock(&bed->gate);
+    assert_int_not_equal(bed->now_us % 1000, 0); /* as nearly always */
+    assert_int_equal(sampler_once(bed->sampler, &out), 0);
+    pthread_mutex_unlock(&bed->gate);
+    const char *text = buffer_string(&out);
+    assert_null(strstr(text, "test_value"));
+    assert_non_null(strstr(text, "\nshoal_input_up{input=\"blocking\"} 0\n"));
+    assert_non_null(strstr(text, "\nshoal_input_duration_seconds{input=\"blocking\"} 0.02\n"));
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
@@ -630,6 +649,7 @@ int main(void)
         TEST(test_repeats_end_when_overdue),
         TEST(test_errors_of_the_sink_come_back),
         TEST(test_once),
+        TEST(test_once_tells_what_hangs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
