@@ -3,10 +3,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "common/buffer.h"
@@ -95,9 +98,21 @@ static int read_stat(const char *path, struct process_stat *stat_out)
     return parse_fields(end_of_name + 2, stat_out) ? 0 : -EINVAL;
 }
 
+/* Since Linux 6.2 the size of procfs' directory of descriptors is their number. */
+static size_t counted_fds(const char *path)
+{
+    struct statfs system;
+    struct stat stat_of;
+    bool is_proc = statfs(path, &system) == 0 && system.f_type == PROC_SUPER_MAGIC;
+    return is_proc && stat(path, &stat_of) == 0 ? (size_t)stat_of.st_size : 0;
+}
+
 /* Entries of a directory of descriptors, without the one that reading it takes. */
 static int count_fds(const char *path, size_t *n_out)
 {
+    *n_out = counted_fds(path);
+    if (*n_out > 0)
+        return 0;
     DIR *directory = opendir(path);
     if (directory == NULL)
         return -errno;

@@ -193,11 +193,13 @@ static void scan_all(struct textfile_scan *scan, const char *pattern)
 static int textfile_read(void *opaque, struct reading *reading, struct input_error *error)
 {
     const struct textfile_state *state = opaque;
-    struct textfile_scan *scan = calloc(1, sizeof(*scan));
+    struct textfile_scan *scan = malloc(sizeof(*scan)); /* large, and mostly not used */
     char path[LABEL_VALUE_BYTES_MAX + 1];
     bool is_whole = true;
     if (scan == NULL)
         return input_fail(error, -ENOMEM, "out of memory");
+    scan->n_files = scan->n_bytes = 0;
+    scan->has_error = false;
     scan_all(scan, state->config->directory);
     int r = textfile_merge(scan->files, scan->n_files, reading, &is_whole);
     for (size_t i = 0; r == 0 && i < scan->n_files; i++) {
