@@ -12,6 +12,49 @@ struct filter_memory {
     bool is_taken;
 };
 
+/* A backslash and this in brackets, where POSIX takes the backslash for itself. */
+static char *translate_in_brackets(char *to, char escaped)
+{
+    switch (escaped) {
+    case 'd':
+        return stpcpy(to, "0-9");
+    case 's':
+        return stpcpy(to, "[:space:]");
+    case 'w':
+        return stpcpy(to, "[:alnum:]_");
+    default:
+        to = stpcpy(to, "[.");
+        *to++ = escaped;
+        return stpcpy(to, ".]");
+    }
+}
+
+/* From the "[" on. Returns what follows the "]", or the end; *to is moved. */
+static const char *translate_brackets(const char *from, char **to)
+{
+    char *out = *to;
+    *out++ = *from++;
+    if (*from == '^')
+        *out++ = *from++;
+    if (*from == ']') /* the first one is a member */
+        *out++ = *from++;
+    while (*from != '\0' && *from != ']') {
+        const char *end = strncmp(from, "[:", 2) == 0 ? strstr(from + 2, ":]") : NULL;
+        if (*from == '\\' && from[1] != '\0') {
+            out = translate_in_brackets(out, from[1]);
+            from += 2;
+        } else {
+            size_t n = end == NULL ? 1 : (size_t)(end + 2 - from);
+            out = mempcpy(out, from, n);
+            from += n;
+        }
+    }
+    if (*from == ']')
+        *out++ = *from++;
+    *to = out;
+    return from;
+}
+
 /* POSIX says what Perl does but in other words: \d is [0-9], and every group is the caller's. */
 static char *translate(const char *expression)
 {
@@ -19,17 +62,20 @@ static char *translate(const char *expression)
     if (out == NULL)
         return NULL;
     char *to = out;
-    for (const char *from = expression; *from != '\0'; from++) {
-        if (strncmp(from, "\\d", 2) == 0) {
+    const char *from = expression;
+    while (*from != '\0') {
+        if (*from == '[') {
+            from = translate_brackets(from, &to);
+        } else if (strncmp(from, "\\d", 2) == 0) {
             to = stpcpy(to, "[0-9]");
-            from++;
+            from += 2;
         } else if (strncmp(from, "(?:", 3) == 0) {
             *to++ = '(';
-            from += 2;
+            from += 3;
         } else {
             if (*from == '\\' && from[1] != '\0')
                 *to++ = *from++;
-            *to++ = *from;
+            *to++ = *from++;
         }
     }
     *to = '\0';

@@ -46,6 +46,21 @@ static void test_understands_perl(void **state)
     assert_true(takes("", "\\.", "ab"));
 }
 
+static void test_understands_perl_in_brackets(void **state)
+{
+    (void)state;
+    assert_false(takes("", "^eth[\\d.]+$", "eth1.20"));
+    assert_true(takes("", "^eth[\\d.]+$", "ethd"));
+    assert_false(takes("", "^[\\w\\-\\]]+$", "Br_0-]"));
+    assert_true(takes("", "^[\\w\\-]+$", "a\\b"));
+    assert_true(takes("", "^[^\\s\\^]$", " "));
+    assert_true(takes("", "^[^\\s\\^]$", "^"));
+    assert_false(takes("", "^[]a]\\d$", "]1"));
+    assert_false(takes("", "^[^]a]\\d$", "b1"));
+    assert_false(takes("", "^[[:alpha:]\\d]+$", "a1"));
+    assert_false(takes("", "^[a[]\\d$", "[1"));
+}
+
 static void test_refuses(void **state)
 {
     (void)state;
@@ -59,6 +74,8 @@ static void test_refuses(void **state)
     assert_null(filter_check(""));
     assert_string_equal(filter_check("a("), "not a regular expression");
     assert_string_equal(filter_check("a\\"), "not a regular expression");
+    assert_string_equal(filter_check("[a\\]"), "not a regular expression");
+    assert_string_equal(filter_check("[[:alpha]"), "not a regular expression");
 }
 
 static void test_memory_is_bounded(void **state)
@@ -91,6 +108,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_takes),
         cmocka_unit_test(test_understands_perl),
+        cmocka_unit_test(test_understands_perl_in_brackets),
         cmocka_unit_test(test_refuses),
         cmocka_unit_test(test_memory_is_bounded),
         cmocka_unit_test(test_zeros_take_everything),
