@@ -104,6 +104,8 @@ int ingest_get_node(struct ingest *ingest, const char *id, struct ingest_node **
     else
         ingest->first_node = node;
     ingest->last_node = node;
+    /* Also one whose first frame cannot be read: service discovery waits for all nodes. */
+    ingest_rebuild_later(ingest, node);
     *node_out = node;
     return 0;
 }

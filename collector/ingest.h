@@ -17,7 +17,11 @@
 #define INGEST_BATCH_BYTES_MAX                                                                     \
     ((size_t)64 * 1024 * 1024) /* of decoded frames, which wait for the commit                     \
                                 */
-#define INGEST_RESEND_MS 2000  /* a missing position is asked for once in this time */
+/* A group is read again for a decoder that lost its place. Agents' groups end at 75 minutes and at
+ * 4 key frames' bytes. */
+#define INGEST_GROUP_FRAMES_MAX 65536
+#define INGEST_GROUP_BYTES_MAX ((size_t)64 * 1024 * 1024)
+#define INGEST_RESEND_MS 2000 /* a missing position is asked for once in this time */
 
 /* Takes an ack for a node. Called on the writer's thread, and on that of ingest_offer for answers
  * to probes; must not wait. */

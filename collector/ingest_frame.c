@@ -169,6 +169,31 @@ static int check_duplicate(struct ingest *ingest, struct ingest_outcome *outcome
 
 /* --- decoding --- */
 
+/* Before the group is read from the store for it: a frame that lies about its group, or that would
+ * make it too long to be read again in a moment. */
+static int check_group(struct ingest_outcome *outcome)
+{
+    const struct frame_header *header = &outcome->header;
+    const struct ingest_stream *stream = outcome->stream;
+    struct rejection rejection = {0};
+    if (header->key != stream->key) {
+        rejection.reason = REJECT_MALFORMED;
+        (void)snprintf(rejection.text, sizeof(rejection.text),
+                       "frame %llu names key %llu within the group of %llu",
+                       (unsigned long long)header->sequence, (unsigned long long)header->key,
+                       (unsigned long long)stream->key);
+        return ingest_reject(outcome, &rejection);
+    }
+    if (header->sequence - header->key < INGEST_GROUP_FRAMES_MAX &&
+        stream->group_bytes + outcome->item->envelope.frame_bytes <= INGEST_GROUP_BYTES_MAX)
+        return 0;
+    rejection.reason = REJECT_LIMIT;
+    (void)snprintf(rejection.text, sizeof(rejection.text),
+                   "group %llu is over %d frames or %zu bytes", (unsigned long long)header->key,
+                   INGEST_GROUP_FRAMES_MAX, INGEST_GROUP_BYTES_MAX);
+    return ingest_reject(outcome, &rejection);
+}
+
 static int make_ready(struct ingest *ingest, struct ingest_outcome *outcome,
                       struct store_error *error)
 {
@@ -176,9 +201,11 @@ static int make_ready(struct ingest *ingest, struct ingest_outcome *outcome,
     int r = ingest_stream_make_decoder(stream, ingest->workspace);
     if (r != 0)
         return r;
-    bool is_key = outcome->header.sequence == outcome->header.key;
-    if (is_key || stream->is_decoding)
+    if (outcome->header.sequence == outcome->header.key)
         return 0;
+    r = check_group(outcome);
+    if (r != 0 || outcome->rejection != NULL || stream->is_decoding)
+        return r;
     if (stream->is_dirty)
         return -EBUSY; /* the store has not all of it yet */
     r = ingest_rebuild_stream(ingest, stream, error);
@@ -213,59 +240,15 @@ static int decode(struct ingest *ingest, struct ingest_outcome *outcome)
     return r;
 }
 
-static bool has_prefix(const char *text, const char *prefix)
-{
-    return strncmp(text, prefix, strlen(prefix)) == 0;
-}
-
-/* What only the collector and Prometheus may say of a target. */
-static bool is_reserved(const char *family)
-{
-    return strcmp(family, "up") == 0 || has_prefix(family, "scrape_") ||
-           has_prefix(family, "shoal_node_") || has_prefix(family, "shoal_collector_");
-}
-
-static int check_families(const struct frame *frame, struct rejection *rejection)
-{
-    for (size_t i = 0; i < frame->n_readings; i++) {
-        const struct frame_reading *reading = &frame->readings[i];
-        for (size_t k = 0; k < reading->n_families; k++) {
-            if (!is_reserved(reading->families[k].name))
-                continue;
-            rejection->reason = REJECT_RESERVED;
-            (void)snprintf(rejection->text, sizeof(rejection->text),
-                           "family %.100s is not for nodes to send", reading->families[k].name);
-            return DECODER_REJECTED;
-        }
-    }
-    return 0;
-}
-
 static int check_content(struct ingest *ingest, struct ingest_outcome *outcome)
 {
     struct rejection rejection = {0};
-    int r = check_families(outcome->frame, &rejection);
+    int r = ingest_check_content(outcome->frame, outcome->node->entry.node, &rejection);
     if (r == 0)
         r = ingest_time(outcome->stream, &outcome->item->envelope, outcome->frame,
                         outcome->item->received_utc_ms, ingest->batch.has_clock, &outcome->time,
                         &rejection);
     return r == 0 ? 0 : refuse_group(ingest, outcome, &rejection);
-}
-
-/* About what a decoded frame takes; its texts are bounded by BODY_BYTES_MAX. */
-static size_t decoded_bytes(const struct frame *frame)
-{
-    size_t bytes = sizeof(*frame) + frame->n_readings * sizeof(struct frame_reading);
-    for (size_t i = 0; i < frame->n_readings; i++) {
-        const struct frame_reading *reading = &frame->readings[i];
-        bytes += reading->n_changes * sizeof(struct frame_change);
-        bytes += reading->n_gone * sizeof(uint32_t);
-        bytes += reading->n_families * (sizeof(struct family) + METRIC_NAME_BYTES_MAX);
-        for (size_t k = 0; k < reading->n_series; k++)
-            bytes +=
-                sizeof(struct frame_series) + reading->series[k].n_labels * sizeof(struct label);
-    }
-    return bytes;
 }
 
 /* --- storing --- */
@@ -338,7 +321,10 @@ static void advance(struct ingest *ingest, struct ingest_outcome *outcome)
     struct ingest_stream *stream = outcome->stream;
     outcome->verdict = INGEST_TAKEN;
     outcome->gap_frames = outcome->header.sequence - stream->sequence - 1;
-    ingest->batch.decoded_bytes += decoded_bytes(outcome->frame);
+    ingest->batch.decoded_bytes += ingest_content_bytes(outcome->frame);
+    if (outcome->header.sequence == outcome->header.key)
+        stream->group_bytes = 0;
+    stream->group_bytes += outcome->item->envelope.frame_bytes;
     stream->sequence = outcome->header.sequence;
     stream->key = outcome->header.key;
     stream->crc = outcome->frame->crc;

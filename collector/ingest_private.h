@@ -1,7 +1,7 @@
 /*
  * The parts of ingest: ingest.c (its threads' calls), ingest_batch.c (one transaction),
- * ingest_frame.c (one frame in it), ingest_rebuild.c (what the store knows, after a start or a
- * failure).
+ * ingest_frame.c (one frame in it), ingest_content.c (what a frame says), ingest_rebuild.c (what
+ * the store knows, after a start or a failure).
  */
 #ifndef SHOAL_COLLECTOR_INGEST_PRIVATE_H
 #define SHOAL_COLLECTOR_INGEST_PRIVATE_H
@@ -94,7 +94,8 @@ struct ingest {
 
 /* --- ingest.c --- */
 
-/* The node, made where it is missing. 0, -ENOMEM, or -E2BIG at the bound of nodes. */
+/* The node, made where it is missing, then to be rebuilt. 0, -ENOMEM, or -E2BIG at the bound of
+ * nodes. */
 WARN_UNUSED int ingest_get_node(struct ingest *ingest, const char *id,
                                 struct ingest_node **node_out);
 
@@ -126,6 +127,15 @@ WARN_UNUSED int ingest_begin(struct ingest *ingest, struct store_error *error);
 
 /* Puts the stream in the list of those that get an ack. */
 void ingest_answer(struct ingest *ingest, struct ingest_node *node, struct ingest_stream *stream);
+
+/* --- ingest_content.c --- */
+
+/* 0, or DECODER_REJECTED: families and targets that are not the node's to speak of. */
+WARN_UNUSED int ingest_check_content(const struct frame *frame, const char *node,
+                                     struct rejection *rejection);
+
+/* About what a decoded frame takes; its texts are bounded by BODY_BYTES_MAX. */
+size_t ingest_content_bytes(const struct frame *frame);
 
 /* --- ingest_rebuild.c --- */
 

@@ -46,6 +46,7 @@ static void take_estimate(struct ingest_stream *stream, const struct store_frame
 static int replay_frame(void *context, const struct store_frame *stored)
 {
     const struct replay *replay = context;
+    replay->stream->group_bytes += stored->size;
     struct rejection rejection;
     struct frame *frame = NULL;
     int r =
@@ -69,6 +70,7 @@ static int replay_stream(struct ingest *ingest, struct ingest_node *node,
         return r;
     decoder_reset(stream->decoder);
     stream->is_decoding = false;
+    stream->group_bytes = 0;
     r = store_reader_frames(ingest->reader, stream->row.row, stream->row.key, replay_frame, &replay,
                             error);
     if (r != 0) {
@@ -156,9 +158,7 @@ static int know_stream(void *context, const struct store_stream *row)
         return 0; /* beyond the bound; the node is refused when it sends something */
     if (r != 0)
         return r;
-    r = ingest_node_add(node, row, &stream);
-    ingest_rebuild_later(ingest, node);
-    return r;
+    return ingest_node_add(node, row, &stream);
 }
 
 int ingest_rebuild_begin(struct ingest *ingest, struct store_error *error)

@@ -24,6 +24,7 @@ struct ingest_stream {
     struct store_stream row; /* as committed; row.row is 0 while it is not in the store */
     uint64_t sequence, key;  /* with the open batch */
     uint32_t crc;
+    size_t group_bytes; /* of the group's frames; known while is_decoding */
     struct decoder *decoder;
     bool is_decoding;                  /* the decoder stands at `sequence` */
     bool is_stale;                     /* the store may know otherwise: to be read again */

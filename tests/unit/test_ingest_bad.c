@@ -19,6 +19,12 @@ static void payload_that_is_no_envelope(void **state)
     fixture_check_rejected(f, 0, REJECT_MALFORMED, 1);
     offer_frames(f, "\xff\xff\xff", 3);
     fixture_check_rejected(f, 0, REJECT_MALFORMED, 2);
+    /* Service discovery does not wait for what will never come. */
+    struct live_totals totals;
+    assert_int_equal(ingest_turn(f->help.ingest, 0), 0);
+    live_totals(f->help.live, &totals);
+    assert_int_equal(totals.nodes, 1);
+    assert_true(totals.is_rebuilt);
 }
 
 static void payload_over_its_bound(void **state)
@@ -227,6 +233,77 @@ static void reserved_families_are_refused(void **state)
     assert_int_equal(help_totals(&f->help).frames, 0);
 }
 
+/* A target's instance: the node's own, or of an application beside it. */
+static void instances_of_other_nodes_are_refused(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const instances[] = {"pi2", "p", "pi.x", ":80", "PI", "pi", "pi:80"};
+    const size_t n_bad = 5;
+    for (size_t i = 0; i < sizeof(instances) / sizeof(instances[0]); i++) {
+        struct help_agent agent;
+        const struct encoder_input input = {"test", "app", instances[i], 1000};
+        help_agent_init(&agent, "pi", FIXTURE_STREAM + 1 + i);
+        reading_begin(agent.reading);
+        assert_int_equal(reading_end(agent.reading), 0);
+        assert_int_equal(encoder_add(agent.encoder, &input, agent.reading, 1000000, false), 0);
+        help_sample(&agent, 1);
+        help_send(&f->help, &agent, 1);
+        help_turn(&f->help);
+        if (i < n_bad)
+            fixture_check_rejected(f, 1, REJECT_RESERVED, i + 1);
+        help_agent_deinit(&agent);
+    }
+    assert_int_equal(help_totals(&f->help).frames, 2);
+}
+
+/* Sends frame n of a group that begins with 1, around a body that says nothing in many bytes. */
+static void send_filled(struct fixture *f, uint64_t n, uint32_t *crc_io)
+{
+    static uint8_t body[190000] = {0xa2, 0x06, 0xab, 0xcc, 0x0b}; /* field 100, 189,995 bytes */
+    BUFFER_AUTO struct buffer frame = {0};
+    const struct frame_parts parts = {
+        .header = {.stream = FIXTURE_STREAM, .sequence = n, .key = 1},
+        .content = body,
+        .content_bytes = sizeof(body),
+    };
+    *crc_io = frame_join(&frame, &parts, *crc_io);
+    help_send_bytes(&f->help, &f->agent, (const uint8_t *)frame.data, frame.size);
+    help_turn(&f->help);
+}
+
+static void group_of_too_many_bytes(void **state)
+{
+    struct fixture *f = *state;
+    uint32_t crc = 0;
+    const uint64_t n = INGEST_GROUP_BYTES_MAX / 190100 + 1; /* with some bytes around each body */
+    for (uint64_t i = 1; i < n; i++)
+        send_filled(f, i, &crc);
+    assert_int_equal(help_totals(&f->help).frames, n - 1);
+    help_ingest_close(&f->help); /* as many bytes when they are read again */
+    help_ingest_open(&f->help);
+    send_filled(f, n, &crc);
+    fixture_check_rejected(f, n, REJECT_LIMIT, 1);
+    assert_int_equal(help_totals(&f->help).frames, 0);
+}
+
+static void group_of_too_many_frames(void **state)
+{
+    struct fixture *f = *state;
+    struct store_stream row;
+    assert_int_equal(store_begin(f->help.store, &f->help.error), 0);
+    assert_int_equal(store_stream(f->help.store, "pi", FIXTURE_STREAM, &row, &f->help.error), 0);
+    const struct store_frame last = {.stream_row = row.row,
+                                     .sequence = INGEST_GROUP_FRAMES_MAX,
+                                     .key = 1,
+                                     .bytes = (const uint8_t *)"",
+                                     .size = 0};
+    assert_int_equal(store_append(f->help.store, &last, &f->help.error), 0);
+    assert_int_equal(store_commit(f->help.store, &f->help.error), 0);
+    uint32_t crc = 0;
+    send_filled(f, INGEST_GROUP_FRAMES_MAX + 1, &crc);
+    fixture_check_rejected(f, INGEST_GROUP_FRAMES_MAX + 1, REJECT_LIMIT, 1);
+}
+
 static void sequence_beyond_what_can_be_stored(void **state)
 {
     struct fixture *f = *state;
@@ -321,6 +398,9 @@ int main(void)
         FIXTURE_TEST(zstd_that_claims_too_much),
         FIXTURE_TEST(zstd_that_is_none),
         FIXTURE_TEST(reserved_families_are_refused),
+        FIXTURE_TEST(instances_of_other_nodes_are_refused),
+        FIXTURE_TEST(group_of_too_many_bytes),
+        FIXTURE_TEST(group_of_too_many_frames),
         FIXTURE_TEST(sequence_beyond_what_can_be_stored),
         FIXTURE_TEST(rest_of_a_refused_group_is_told_once_in_a_while),
         FIXTURE_TEST(bad_node_costs_no_other_node_anything),
