@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "common/buffer.h"
 #include "common/exposition.h"
@@ -34,6 +35,7 @@ struct identities {
     struct buffer text; /* scratch */
     uint64_t born;
     size_t bytes;
+    uint32_t seed; /* of hashes: names and labels come from outside */
 };
 
 static uint32_t hash_bytes(uint32_t hash, const void *data, size_t size)
@@ -128,9 +130,9 @@ static void table_insert(struct table *table, struct shared *object)
     table->n++;
 }
 
-static uint32_t family_hash(const struct family *family)
+static uint32_t family_hash(uint32_t seed, const struct family *family)
 {
-    uint32_t hash = hash_bytes(UINT32_C(2166136261), family->name, strlen(family->name) + 1);
+    uint32_t hash = hash_bytes(seed, family->name, strlen(family->name) + 1);
     hash = hash_bytes(hash, family->help, strlen(family->help) + 1);
     hash = hash_bytes(hash, family->unit, strlen(family->unit) + 1);
     unsigned char type = (unsigned char)family->type;
@@ -171,7 +173,7 @@ static struct identity_family *family_new(const struct family *family, uint32_t 
 struct identity_family *identities_take_family(struct identities *identities,
                                                const struct family *family)
 {
-    uint32_t hash = family_hash(family);
+    uint32_t hash = family_hash(identities->seed, family);
     if (make_room(&identities->families, &identities->family_numbers) != 0)
         return NULL;
     struct shared *object = *table_bucket(&identities->families, hash);
@@ -245,8 +247,7 @@ int identities_take(struct identities *identities, const struct identity_key *ke
     if (buffer_failed(&identities->text) ||
         make_room(&identities->identities, &identities->identity_numbers) != 0)
         return -ENOMEM;
-    uint32_t hash =
-        hash_bytes(key->family->shared.hash, identities->text.data, identities->text.size);
+    uint32_t hash = hash_bytes(identities->seed, identities->text.data, identities->text.size);
     struct identity *identity = identity_find(identities, hash, key->family);
     if (identity != NULL) {
         identity->shared.refs++;
@@ -315,8 +316,12 @@ size_t identities_bytes(const struct identities *identities)
 struct identities *identities_new(struct graveyard *graveyard)
 {
     struct identities *identities = calloc(1, sizeof(*identities));
-    if (identities != NULL)
-        identities->graveyard = graveyard;
+    if (identities == NULL)
+        return NULL;
+    identities->graveyard = graveyard;
+    /* Without a random seed all works, only that the chains can be foreseen. */
+    if (getrandom(&identities->seed, sizeof(identities->seed), GRND_NONBLOCK) < 0)
+        identities->seed = UINT32_C(2166136261);
     return identities;
 }
 

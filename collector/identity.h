@@ -23,7 +23,7 @@ struct identity_family {
 };
 
 struct identity {
-    struct shared shared;
+    struct shared shared; /* its hash is that of the text alone */
     struct identity_family *family;
     uint32_t number;
     uint32_t text_bytes;

@@ -35,14 +35,18 @@ struct live *live_new(struct clock *clock, size_t nodes_max)
     return live;
 }
 
+static void node_free(struct node *node)
+{
+    values_deinit(&node->values);
+    free(node);
+}
+
 void live_free(struct live *live)
 {
     if (live == NULL)
         return;
-    for (size_t i = 0; i < live->n_nodes; i++) {
-        values_deinit(&live->nodes[i]->values);
-        free(live->nodes[i]);
-    }
+    for (size_t i = 0; i < live->n_nodes; i++)
+        node_free(live->nodes[i]);
     free(live->nodes);
     identities_free(live->identities);
     (void)pthread_mutex_destroy(&live->lock); /* unlocked: cannot fail */
@@ -105,12 +109,14 @@ static int reserve_node(struct live *live)
 }
 
 /* Under the lock. `is_rebuilt` is for a node that is new. */
-static int add_node(struct live *live, const char *id, bool is_rebuilt)
+static int add_node(struct live *live, const char *id, bool is_rebuilt, struct node **node_out)
 {
     bool is_there;
     size_t place = find_place(live, id, &is_there);
-    if (is_there)
+    if (is_there) {
+        *node_out = live->nodes[place];
         return 0;
+    }
     int r = reserve_node(live);
     if (r < 0)
         return r;
@@ -122,23 +128,53 @@ static int add_node(struct live *live, const char *id, bool is_rebuilt)
             (live->n_nodes - place) * sizeof(struct node *));
     live->nodes[place] = node;
     live->n_nodes++;
+    *node_out = node;
     return 0;
 }
 
-int live_add_node(struct live *live, const char *node)
+int live_add_node(struct live *live, const char *id)
 {
+    struct node *node;
     pthread_mutex_lock(&live->lock);
-    int r = add_node(live, node, false);
+    int r = add_node(live, id, false, &node);
+    if (r == 0)
+        node->is_heard = true;
     pthread_mutex_unlock(&live->lock);
     return r;
 }
 
-int live_add_named(struct live *live, const char *node)
+int live_add_named(struct live *live, const char *id)
 {
+    struct node *node;
     pthread_mutex_lock(&live->lock);
-    int r = add_node(live, node, true);
+    int r = add_node(live, id, true, &node);
+    if (r == 0)
+        node->is_named = true;
     pthread_mutex_unlock(&live->lock);
     return r;
+}
+
+void live_begin_naming(struct live *live)
+{
+    pthread_mutex_lock(&live->lock);
+    for (size_t i = 0; i < live->n_nodes; i++)
+        live->nodes[i]->is_named = false;
+    pthread_mutex_unlock(&live->lock);
+}
+
+void live_end_naming(struct live *live)
+{
+    pthread_mutex_lock(&live->lock);
+    size_t n = 0;
+    for (size_t i = 0; i < live->n_nodes; i++) {
+        struct node *node = live->nodes[i];
+        if (node->is_named || node->is_heard)
+            live->nodes[n++] = node;
+        else
+            node_free(node);
+    }
+    live->n_nodes = n;
+    pthread_mutex_unlock(&live->lock);
 }
 
 /* --- frames --- */
@@ -151,6 +187,15 @@ static int64_t newest_reading_ms(const struct frame *frame)
             newest = frame->readings[i].time_ms;
     }
     return newest;
+}
+
+#define AGE_MS_MAX (INT64_C(10000) * 366 * 24 * 3600 * 1000) /* more cannot be: it is a lie */
+
+static int64_t age_ms(const struct live_envelope *envelope)
+{
+    return envelope->backlog_oldest_age_ms < (uint64_t)AGE_MS_MAX
+               ? (int64_t)envelope->backlog_oldest_age_ms
+               : AGE_MS_MAX;
 }
 
 static void note_envelope(struct node *node, const struct frame *frame,
@@ -170,7 +215,7 @@ static void note_envelope(struct node *node, const struct frame *frame,
     state->backlog_oldest_age_ms = envelope->backlog_oldest_age_ms;
     /* The only frame that the node holds was made that long before it was sent. */
     if (envelope->backlog_frames <= 1 && newest_ms != INT64_MIN)
-        state->clock_offset_ms = (int64_t)envelope->backlog_oldest_age_ms - state->lag_ms;
+        state->clock_offset_ms = age_ms(envelope) - state->lag_ms;
 }
 
 int live_apply(struct live *live, const char *id, const struct frame *frame,
@@ -230,10 +275,11 @@ void live_reject(struct live *live, const char *id, enum reject_reason reason)
 void live_status(struct live *live, const char *id, const struct status *status)
 {
     pthread_mutex_lock(&live->lock);
-    if (status->is_online)
-        (void)add_node(live, id, true); /* a hint: frames will tell of the bound */
     struct node *node = live_find(live, id);
+    if (node == NULL && status->is_online && add_node(live, id, true, &node) != 0)
+        node = NULL; /* a hint: frames will tell of the bound */
     if (node != NULL) {
+        node->is_heard = true;
         node->state.is_online = status->is_online;
         memcpy(node->state.version, status->version, sizeof(node->state.version));
     }
@@ -263,10 +309,13 @@ bool live_is_node_up(const struct live *live, const struct node *node, int64_t n
     return live->has_broker && node->state.is_rebuilt && live_is_fresh(&node->values, NULL, now_ms);
 }
 
-static void copy_node(const struct live *live, const struct node *node, int64_t now_ms,
+static void copy_node(const struct live *live, struct node *node, int64_t now_ms,
                       struct live_node *out)
 {
     *out = node->state;
+    int r = live_choose_shown(live, node, now_ms);
+    (void)r; /* without memory the number is that of the last page */
+    out->duplicate_series = node->values.duplicates;
     out->is_up = live_is_node_up(live, node, now_ms);
     out->last_reading_utc_ms = values_newest_ms(&node->values, NULL);
     out->series = values_series(&node->values);

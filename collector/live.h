@@ -58,7 +58,8 @@ struct live_node {
     int64_t clock_offset_ms;     /* node's UTC less the collector's at receipt, of a live frame */
     uint64_t backlog_frames, backlog_bytes, backlog_oldest_age_ms;
     uint64_t series;
-    uint64_t hidden_series; /* ever left out for VALUES_TEXT_BYTES_MAX */
+    uint64_t hidden_series;    /* ever left out for VALUES_TEXT_BYTES_MAX */
+    uint64_t duplicate_series; /* not shown, for their target has them already */
     uint64_t counts[LIVE_COUNTS];
     uint64_t rejected[REJECT_REASONS];
     struct drop_total drops[DROP_REASONS];
@@ -80,6 +81,11 @@ WARN_UNUSED int live_add_node(struct live *live, const char *node);
 
 /* The configuration names the node. If nothing else did before, there is nothing to rebuild. */
 WARN_UNUSED int live_add_named(struct live *live, const char *node);
+
+/* Around live_add_named for each node of a configuration read anew: nodes that are not named any
+ * more and were never heard are forgotten at its end. */
+void live_begin_naming(struct live *live);
+void live_end_naming(struct live *live);
 
 /* Applies a committed frame of a node that was added. Frames of a stream come in order; a key frame
  * begins a group. On rebuild `envelope->received_utc_ms` is the time of its commit. 0, -ENOENT, or

@@ -11,6 +11,8 @@ struct node {
     struct live_node state; /* what is computed for a copy is not kept in it */
     struct values values;
     bool was_rebuilt; /* ever: service discovery needs it no better */
+    bool is_named;    /* by the configuration */
+    bool is_heard;    /* or in the store */
 };
 
 /* One lock: held for a frame's changes or for copying what a page shows, not for writing it. */
@@ -32,5 +34,8 @@ bool live_is_node_up(const struct live *live, const struct node *node, int64_t n
 
 /* Its newest reading is young; of all its targets for NULL. */
 bool live_is_fresh(const struct values *values, const struct target *target, int64_t now_ms);
+
+/* Settles which of the node's inputs and series are shown now. 0 or -ENOMEM. */
+WARN_UNUSED int live_choose_shown(const struct live *live, struct node *node, int64_t now_ms);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "collector/live_state.h"
 #include "collector/snapshot.h"
+#include "collector/values_duplicates.h"
 
 /* What a page copied. */
 struct copy {
@@ -50,6 +51,17 @@ static bool is_shown(const struct values_input *input, int64_t now_ms)
            input->time_ms > now_ms - limit;
 }
 
+int live_choose_shown(const struct live *live, struct node *node, int64_t now_ms)
+{
+    struct values *values = &node->values;
+    for (struct values_input *input = values->inputs; input != NULL; input = input->next) {
+        bool is_now = is_shown(input, now_ms);
+        values->is_to_mark = values->is_to_mark || is_now != input->is_shown;
+        input->is_shown = is_now;
+    }
+    return values_mark_duplicates(values, live->reading_time);
+}
+
 /* Room for all that a node can show. */
 static void count_node(const struct values *values, size_t *blocks, size_t *samples)
 {
@@ -66,7 +78,7 @@ static void copy_input(struct copy *copy, const struct values_input *input,
     snapshot_add_block(&copy->snapshot, block);
     for (uint32_t i = 0; i < input->n_values; i++) {
         const struct value *value = &input->values[i];
-        if (value->identity != IDENTITY_NONE)
+        if (value->identity != IDENTITY_NONE && !value->is_duplicate)
             snapshot_add(&copy->snapshot, identities_get(copy->live->identities, value->identity),
                          value->mantissa, value->exponent);
     }
@@ -95,7 +107,7 @@ static void copy_node(struct copy *copy, const struct node *node, const struct t
             block.more = input->target->text;
             block.more_bytes = input->target->text_bytes;
         }
-        if (is_shown(input, copy->now_ms))
+        if (input->is_shown)
             copy_input(copy, input, &block);
         if (values_is_first_of_target(values, input))
             copy_reading_time(copy, values, input->target, &block);
@@ -114,7 +126,7 @@ static const struct target *find_target(const struct values *values, const char 
 
 static int copy_target(struct copy *copy, const char *id, const char *job, const char *instance)
 {
-    const struct node *node = live_find(copy->live, id);
+    struct node *node = live_find(copy->live, id);
     if (node == NULL)
         return LIVE_UNKNOWN;
     const struct target *target = find_target(&node->values, job, instance);
@@ -129,6 +141,8 @@ static int copy_target(struct copy *copy, const char *id, const char *job, const
     size_t blocks = 0, samples = 0;
     count_node(&node->values, &blocks, &samples);
     int r = snapshot_reserve(&copy->snapshot, blocks, samples);
+    if (r == 0)
+        r = live_choose_shown(copy->live, node, copy->now_ms);
     if (r == 0)
         copy_node(copy, node, target);
     return r;
@@ -155,8 +169,12 @@ static int copy_fleet(struct copy *copy)
     if (r < 0)
         return r;
     for (size_t i = 0; i < live->n_nodes; i++) {
-        if (live_is_node_up(live, live->nodes[i], copy->now_ms))
-            copy_node(copy, live->nodes[i], NULL);
+        if (!live_is_node_up(live, live->nodes[i], copy->now_ms))
+            continue;
+        r = live_choose_shown(live, live->nodes[i], copy->now_ms);
+        if (r < 0)
+            return r;
+        copy_node(copy, live->nodes[i], NULL);
     }
     return 0;
 }

@@ -93,6 +93,12 @@ static bool get_hidden(const struct live_node *node, struct decimal *value_out)
     return true;
 }
 
+static bool get_duplicates(const struct live_node *node, struct decimal *value_out)
+{
+    *value_out = whole(node->duplicate_series);
+    return true;
+}
+
 static const struct metric metrics[] = {
     {FAMILY(GAUGE, "shoal_node_up", "Whether the node's newest committed reading is young."),
      get_up},
@@ -118,6 +124,9 @@ static const struct metric metrics[] = {
     {FAMILY(COUNTER, "shoal_node_hidden_series_total",
             "Series not shown because the node's names and labels exceed a bound."),
      get_hidden},
+    {FAMILY(GAUGE, "shoal_node_duplicate_series",
+            "Series not shown because their target has them already, by an earlier input."),
+     get_duplicates},
 };
 
 static const struct family count_families[LIVE_COUNTS] = {

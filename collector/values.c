@@ -41,6 +41,7 @@ static void publish(struct values *values, struct values_input *input)
     struct values_input *old = *place;
     input->next = old == NULL ? NULL : old->next;
     *place = input;
+    values->is_to_mark = true;
     if (old != NULL)
         values_input_free(values, old);
 }
@@ -149,6 +150,7 @@ static void begin_stream(struct values *values)
         values_input_clear(values, input);
         input->is_ghost = true;
     }
+    values->is_to_mark = true;
 }
 
 static int begin_group(struct values *values, const struct frame *frame)
@@ -212,6 +214,7 @@ void values_forget(struct values *values)
         input->time_ms = VALUES_TIME_NONE;
     }
     values->stream = 0;
+    values->is_to_mark = true;
 }
 
 void values_deinit(struct values *values)

@@ -31,6 +31,7 @@ struct value {
     int64_t mantissa;
     uint32_t identity; /* IDENTITY_NONE: gone, or not shown */
     int8_t exponent;
+    bool is_duplicate; /* another value of the target is shown for it: see values_duplicates.h */
 };
 
 struct values_input {
@@ -39,6 +40,7 @@ struct values_input {
     uint32_t id;     /* in the group */
     bool is_current; /* the group has defined it */
     bool is_ghost;   /* of an earlier stream: only its target is left */
+    bool is_shown;   /* the pages' to say */
     uint32_t interval_ms;
     int64_t time_ms; /* of its newest whole reading, UTC; VALUES_TIME_NONE: no values */
     uint32_t n_values, capacity, n_series;
@@ -58,6 +60,8 @@ struct values {
     uint64_t stream;              /* 0: waits for a key frame */
     size_t text_bytes;
     uint64_t hidden;      /* series not shown for the bound, ever */
+    bool is_to_mark;      /* what pages show may have other duplicates than are marked */
+    uint64_t duplicates;  /* marked */
     struct label *labels; /* of the node, in one block */
     size_t n_labels;
 };

@@ -243,6 +243,8 @@ static int add_series(struct values *values, struct values_input *input,
 int values_input_apply(struct values *values, struct values_input *input,
                        const struct frame_reading *reading)
 {
+    if (reading->n_series > 0 || reading->n_gone > 0)
+        values->is_to_mark = true;
     int r = add_families(values, input, reading);
     if (r == 0)
         r = add_series(values, input, reading);

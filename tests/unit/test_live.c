@@ -211,6 +211,79 @@ static void test_the_collectors_own_are_grouped_with_the_nodes(void **state)
     assert_int_equal(totals.identities, 3); /* nothing of the page is left */
 }
 
+static size_t lines_of(const char *page, const char *series)
+{
+    size_t n = 0;
+    for (; (page = strstr(page, series)) != NULL; page += strlen(series))
+        n += page[-1] == '\n';
+    return n;
+}
+
+/* Another input of the node, read at that boot time, with node_load1 = value. */
+static void add_again(struct scene *scene, const char *job, int64_t time_ms, const char *help,
+                      int64_t value)
+{
+    uint32_t input = scene->help.reading.input + 1;
+    help_next(&scene->help, time_ms);
+    scene->help.reading.input = input;
+    help_define(&scene->help, "again", job, "", 15000);
+    uint32_t family = help_family(&scene->help, FAMILY_GAUGE, "node_load1");
+    scene->help.families[0].help = help;
+    help_series(&scene->help, family, NULL, NULL, value);
+    apply(scene, "pi1");
+}
+
+static void test_a_series_that_two_inputs_have(void **state)
+{
+    struct scene *scene = *state;
+    add_load(scene, "pi1", FAMILY_GAUGE, 1);
+    add_load(scene, "pi2", FAMILY_GAUGE, 3);
+    add_load(scene, "pi1", FAMILY_GAUGE, 1);
+    add_again(scene, "node", BOOT_NOW_MS, "Help.", 2);
+    assert_int_equal(lines_of(target_page(scene, "pi1", EXPOSITION_TEXT), "node_load1 "), 1);
+    assert_non_null(strstr(buffer_string(&scene->page), "\nnode_load1 1 "));
+    assert_int_equal(lines_of(fleet_page(scene, EXPOSITION_TEXT), "node_load1{"), 2);
+    assert_int_equal(node_of(scene, "pi1").duplicate_series, 1);
+    assert_int_equal(node_of(scene, "pi2").duplicate_series, 0);
+
+    add_again(scene, "app", BOOT_NOW_MS, "Help.", 2); /* another target's now */
+    assert_int_equal(lines_of(fleet_page(scene, EXPOSITION_TEXT), "node_load1{"), 3);
+    assert_int_equal(node_of(scene, "pi1").duplicate_series, 0);
+    add_again(scene, "node", BOOT_NOW_MS, "Other help.", 2); /* another family of the name */
+    assert_int_equal(lines_of(target_page(scene, "pi1", EXPOSITION_TEXT), "node_load1 "), 1);
+    assert_int_equal(node_of(scene, "pi1").duplicate_series, 1);
+}
+
+/* The first input was not read for long: the second has its way, until the first is back. */
+static void test_a_series_of_an_input_that_is_not_shown(void **state)
+{
+    struct scene *scene = *state;
+    add_load(scene, "pi1", FAMILY_GAUGE, 1);
+    scene->clock.utc_ms += LIVE_SHOW_MS;
+    add_again(scene, "node", BOOT_NOW_MS + LIVE_SHOW_MS, "Help.", 2);
+    assert_non_null(strstr(target_page(scene, "pi1", EXPOSITION_TEXT), "\nnode_load1 2 "));
+    help_next(&scene->help, BOOT_NOW_MS + LIVE_SHOW_MS);
+    scene->help.reading.input = 0;
+    apply(scene, "pi1");
+    assert_non_null(strstr(target_page(scene, "pi1", EXPOSITION_TEXT), "\nnode_load1 1 "));
+    assert_int_equal(lines_of(buffer_string(&scene->page), "node_load1 "), 1);
+}
+
+/* What each page has of its own is the collector's to say. */
+static void test_a_series_that_the_page_has(void **state)
+{
+    struct scene *scene = *state;
+    assert_int_equal(live_add_named(scene->live, "pi1"), 0);
+    help_begin(&scene->help, 7, BOOT_NOW_MS);
+    help_define(&scene->help, "textfile", "node", "", 15000);
+    help_series(&scene->help, help_family(&scene->help, FAMILY_GAUGE, "shoal_reading_time_seconds"),
+                NULL, NULL, 5);
+    apply(scene, "pi1");
+    const char *page = target_page(scene, "pi1", EXPOSITION_TEXT);
+    assert_int_equal(lines_of(page, "shoal_reading_time_seconds "), 1);
+    assert_null(strstr(page, "shoal_reading_time_seconds 5 "));
+}
+
 static void test_targets_apart(void **state)
 {
     struct scene *scene = *state;
@@ -292,6 +365,26 @@ static void test_a_named_node_is_a_target(void **state)
     assert_int_equal(totals.nodes, 1);
 }
 
+static void test_nodes_that_are_no_longer_named(void **state)
+{
+    struct scene *scene = *state;
+    const struct status online = {.is_online = true, .version = "1"};
+    static const char *const names[] = {"again", "never", "online", "heard"};
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(live_add_named(scene->live, names[i]), 0);
+    live_status(scene->live, "online", &online);
+    assert_int_equal(live_add_node(scene->live, "heard"), 0);
+    live_begin_naming(scene->live);
+    assert_int_equal(live_add_named(scene->live, "again"), 0);
+    live_end_naming(scene->live);
+    struct live_totals totals;
+    live_totals(scene->live, &totals);
+    assert_int_equal(totals.nodes, 3);
+    (void)node_of(scene, "again");
+    (void)node_of(scene, "heard");
+    (void)node_of(scene, "online");
+}
+
 static void test_rebuilding(void **state)
 {
     struct scene *scene = *state;
@@ -338,6 +431,12 @@ static void test_a_nodes_state(void **state)
     assert_int_equal(node.last_reading_utc_ms, NOW_MS);
     assert_int_equal(node.series, 1);
     assert_false(node.is_online);
+
+    said.received_utc_ms = NOW_MS - 50;
+    said.backlog_oldest_age_ms = INT64_MAX; /* a lie */
+    assert_int_equal(live_apply(scene->live, "pi1", &scene->help.frame, &said), 0);
+    assert_true(node_of(scene, "pi1").clock_offset_ms > 0);
+    said = envelope;
 
     live_status(scene->live, "pi1", &online);
     live_count(scene->live, "pi1", LIVE_FRAMES, 5);
@@ -438,11 +537,15 @@ int main(void)
         TEST(test_the_first_type_of_a_family_holds),
         TEST(test_names_that_clash_in_openmetrics),
         TEST(test_the_collectors_own_are_grouped_with_the_nodes),
+        TEST(test_a_series_that_two_inputs_have),
+        TEST(test_a_series_of_an_input_that_is_not_shown),
+        TEST(test_a_series_that_the_page_has),
         TEST(test_targets_apart),
         TEST(test_when_a_node_is_up),
         TEST(test_down_takes_thirty_seconds_at_least),
         TEST(test_old_readings_are_not_shown),
         TEST(test_a_named_node_is_a_target),
+        TEST(test_nodes_that_are_no_longer_named),
         TEST(test_rebuilding),
         TEST(test_the_number_of_nodes_is_bounded),
         TEST(test_a_nodes_state),
