@@ -163,13 +163,24 @@ static uint64_t sum(const uint64_t *counts, size_t n)
     return total;
 }
 
+/* The frame that told of the backlog was part of it, and is committed now. */
+static void append_backlog(struct buffer *out, const struct live_node *node)
+{
+    if (node->backlog_frames <= 1) {
+        append_none(out);
+        return;
+    }
+    buffer_print(out, "<td>%" PRIu64 " (", node->backlog_frames);
+    append_bytes(out, node->backlog_bytes);
+    buffer_text(out, ")</td>");
+}
+
 static void append_row(struct buffer *out, const struct live_node *node, int64_t now_utc_ms)
 {
     append_state(out, node);
     append_times(out, node, now_utc_ms);
-    buffer_print(out, "<td>%" PRIu64 " (", node->backlog_frames);
-    append_bytes(out, node->backlog_bytes);
-    buffer_print(out, ")</td><td>%" PRIu64 "</td><td>%" PRIu64 "</td>", node->series,
+    append_backlog(out, node);
+    buffer_print(out, "<td>%" PRIu64 "</td><td>%" PRIu64 "</td>", node->series,
                  sum(node->rejected, REJECT_REASONS));
     if (node->version[0] == '\0') {
         append_none(out);

@@ -43,9 +43,11 @@ static int tear_down(void **state)
 }
 
 /* A node read just now; its job is "my app", its instance "pi1:80". */
-static void add_node(struct scene *scene)
+static void add_node_with(struct scene *scene, uint64_t backlog_frames, uint64_t backlog_bytes)
 {
     const struct live_envelope envelope = {.utc_offset_ms = clock_utc_ms(clock_system()) - 5000,
+                                           .backlog_frames = backlog_frames,
+                                           .backlog_bytes = backlog_bytes,
                                            .received_utc_ms = clock_utc_ms(clock_system())};
     struct frame_help help;
     help_begin(&help, 7, 5000);
@@ -53,6 +55,11 @@ static void add_node(struct scene *scene)
     help_series(&help, help_family(&help, FAMILY_GAUGE, "app_jobs"), "queue", "<b>", 9);
     assert_int_equal(live_add_named(scene->live, "pi1"), 0);
     assert_int_equal(live_apply(scene->live, "pi1", &help.frame, &envelope), 0);
+}
+
+static void add_node(struct scene *scene)
+{
+    add_node_with(scene, 1, 314);
 }
 
 static const char *get_as(struct scene *scene, const char *path, const char *accept)
@@ -185,6 +192,9 @@ static void test_the_table(void **state)
     assert_non_null(strstr(page, "&lt;i&gt;1&lt;/i&gt;"));
     assert_null(strstr(page, "<i>"));
     assert_non_null(strstr(page, "1 of 2 nodes up"));
+    assert_null(strstr(page, " B)")); /* the frame that was committed is no backlog */
+    add_node_with(scene, 3, 1536);
+    assert_non_null(strstr(get(scene, "/"), "<td>3 (1.5 KiB)</td>"));
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
