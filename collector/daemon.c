@@ -99,10 +99,12 @@ static void tidy(struct daemon *daemon)
 static void *run_writer(void *context)
 {
     struct daemon *daemon = context;
+    bool is_failing = false;
     while (!atomic_load(&daemon->writer_ends)) {
         int r = ingest_turn(daemon->ingest, TURN_MS);
-        if (r < 0)
-            log_error("ingest: %s; going on", strerror(-r));
+        if (r < 0 && !is_failing)
+            log_error("ingest: %s; the nodes send again what was not stored", strerror(-r));
+        is_failing = r < 0;
         take_notes(daemon);
         tidy(daemon);
     }
@@ -152,7 +154,8 @@ static int open_store(struct daemon *daemon, struct daemon_error *error)
     const struct store_options options = {.directory = settings->store.directory,
                                           .retention_ms = settings->store.retention_ms,
                                           .size_bytes_max = settings->store.max_bytes,
-                                          .clock = daemon->clock};
+                                          .clock = daemon->clock,
+                                          .is_clock_trusted = settings->clock.is_trusted};
     int r = store_open(&options, &daemon->store, &store_error);
     return r == 0 ? 0 : fail(error, "cannot open the store", store_error.text);
 }
@@ -261,11 +264,13 @@ void daemon_stop(struct daemon *daemon)
 
 int daemon_name_nodes(struct daemon *daemon, const struct config_list *nodes)
 {
+    live_begin_naming(daemon->live);
     for (size_t i = 0; i < nodes->n; i++) {
         int r = live_add_named(daemon->live, nodes->items[i]);
         if (r < 0)
-            return r;
+            return r; /* those that follow are not to be forgotten */
     }
+    live_end_naming(daemon->live);
     return 0;
 }
 

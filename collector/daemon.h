@@ -27,7 +27,8 @@ WARN_UNUSED int daemon_start(const struct settings *settings, struct clock *cloc
 /* Ends the threads and closes everything: acks that wait go out first. May be NULL. */
 void daemon_stop(struct daemon *daemon);
 
-/* Nodes that the configuration names, known from now on. 0, -ENOMEM or -E2BIG. */
+/* Nodes that the configuration names, known from now on; those that it named before and that were
+ * never heard are forgotten. 0, -ENOMEM or -E2BIG. */
 WARN_UNUSED int daemon_name_nodes(struct daemon *daemon, const struct config_list *nodes);
 
 /* Where the pages are, "127.0.0.1:9757". */

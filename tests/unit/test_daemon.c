@@ -132,6 +132,10 @@ static void test_nodes_named_later(void **state)
     assert_int_equal(status_of(scene, "/nodes/pi2/node/pi2/metrics"), 404);
     assert_int_equal(daemon_name_nodes(scene->daemon, &nodes), 0);
     assert_int_equal(status_of(scene, "/nodes/pi2/node/pi2/metrics"), 503);
+    const struct config_list fewer = {&names[1], 1};
+    assert_int_equal(daemon_name_nodes(scene->daemon, &fewer), 0);
+    assert_int_equal(status_of(scene, "/nodes/pi1/node/pi1/metrics"), 404);
+    assert_int_equal(status_of(scene, "/nodes/pi2/node/pi2/metrics"), 503);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
