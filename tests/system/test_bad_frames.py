@@ -13,7 +13,7 @@ from harness import PREFIX, wait_for
 def scene(tmp_path_factory, wire):
     """A collector with an honest node1; node2's credentials are the hostile's."""
     bed = harness.Bed(tmp_path_factory.mktemp("hostile"))
-    broker = bed.broker(users=("node1", "node2", "bad id", "-bad"))
+    broker = bed.broker(users=("node1", "node2", "node3", "bad id", "-bad"))
     collector = bed.collector(broker)
     bed.agent(broker, "node1")
     collector.wait_node("node1")
@@ -35,6 +35,9 @@ class Scene:
 
     def rejected(self, reason):
         return self.collector.own().value("shoal_node_rejected_total", node="node2", reason=reason) or 0
+
+    def stored(self):
+        return self.collector.own().value("shoal_node_frames_total", node="node2") or 0
 
     def assert_node1_goes_on(self):
         frames_now = self.collector.own().value("shoal_node_frames_total", node="node1")
@@ -138,9 +141,10 @@ def scrapes_own_family(wire):
 ])
 def test_bad_frame_is_refused(scene, wire, make, reasons):
     before = sum(map(scene.rejected, reasons))
+    stored = scene.stored()
     scene.send(make(wire))
     wait_for(lambda: sum(map(scene.rejected, reasons)) == before + 1, f"a rejection: {reasons}")
-    assert scene.collector.own().value("shoal_node_frames_total", node="node2") in (None, 0)
+    assert scene.stored() == stored
     scene.assert_node1_goes_on()
 
 
@@ -154,8 +158,14 @@ def test_the_node_is_told_why(scene, wire):
 
 
 def test_the_log_names_the_node_and_the_reason(scene, wire):
-    scene.send(frames.envelope(wire, frames.key_frame(wire, frames.new_stream(), family="two words")))
-    assert "node2" in scene.collector.process.wait_log("node2")
+    for family in ("two words", "two more"):
+        frame = frames.key_frame(wire, frames.new_stream(), family=family)
+        scene.send(frames.envelope(wire, frame), user="node3")
+    wait_for(lambda: (scene.collector.own().value(
+        "shoal_node_rejected_total", node="node3", reason="bad_name") or 0) == 2, "both rejections")
+    lines = [line for line in scene.collector.process.log().splitlines() if "node3" in line]
+    assert len(lines) == 1, "the first of a node; the others are counted"
+    assert "two words" in lines[0]
 
 
 @pytest.mark.parametrize("node", ["bad id", "-bad"])
@@ -174,9 +184,6 @@ def test_frames_out_of_order_are_asked_for(scene, wire):
     frame.body.time_ms = frames.BOOT_MS
     scene.send(frames.envelope(wire, frame))
     scene.acks.wait(lambda a: a.stream == stream and a.resend_from == 1, "the request for frame 1")
-
-
-# From here on node2 behaves, more or less: these run after all that must not have stored anything.
 
 
 def test_microcontrollers_frame_is_taken_and_conflict_refused(scene, wire):

@@ -11,7 +11,7 @@ def test_prometheus_has_the_agents_series(bed):
     broker = bed.broker()
     collector = bed.collector(broker)
     bed.agent(broker, "node1")
-    collector.wait_node("node1")
+    collector.wait_node("node1", frames=3)  # from the second on it tells of all its inputs
     prometheus = bed.prometheus(collector)
     wait_for(lambda: prometheus.query('node_load1{job="node",instance="node1"}'), "a scrape")
 
