@@ -76,6 +76,7 @@ static void take_notes(struct daemon *daemon)
     own_note_ingest(daemon->own, &ingest);
     receiver_totals(daemon->receiver, &receiver);
     own_note_receiver(daemon->own, &receiver);
+    own_note_pages(daemon->own, http_overloaded(daemon->http));
     int64_t now_ms = clock_boot_ms(daemon->clock);
     if (now_ms - daemon->noted_store_ms < NOTE_STORE_MS)
         return;
@@ -210,6 +211,7 @@ static int open_pages(struct daemon *daemon, struct daemon_error *error)
     const struct http_options options = {.listen = daemon->settings->web.listen,
                                          .connections_max =
                                              (unsigned)daemon->settings->web.connections_max,
+                                         .held_bytes_max = HTTP_HELD_BYTES_MAX_DEFAULT,
                                          .handle = pages_handle,
                                          .context = &daemon->pages};
     int r = http_open(&options, &daemon->http, &listen_error);

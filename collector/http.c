@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <microhttpd.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
@@ -17,6 +18,9 @@ struct http {
     struct MHD_Daemon *daemon;
     http_handle handle;
     void *context;
+    size_t held_bytes_max;
+    _Atomic size_t held_bytes;
+    _Atomic uint64_t overloaded;
     char name[LISTEN_NAME_BYTES_MAX];
 };
 
@@ -75,20 +79,61 @@ static void add_header(struct MHD_Response *response, const char *name, const ch
     (void)MHD_add_response_header(response, name, value); /* without memory: the answer goes bare */
 }
 
-/* Hands the body's memory over to the connection. */
-static enum MHD_Result send_response(struct MHD_Connection *connection,
+/* A body on its way to a client, which may be slow to take it. */
+struct held {
+    struct http *http;
+    char *data;
+    size_t size;
+};
+
+static void free_held(void *context)
+{
+    struct held *held = context;
+    atomic_fetch_sub(&held->http->held_bytes, held->size);
+    free(held->data);
+    free(held);
+}
+
+/* Takes the body over; NULL when out of memory. */
+static struct MHD_Response *hold(struct http *http, struct buffer *body)
+{
+    struct held *held = malloc(sizeof(*held));
+    struct MHD_Response *reply = held == NULL
+                                     ? NULL
+                                     : MHD_create_response_from_buffer_with_free_callback_cls(
+                                           body->size, body->data, free_held, held);
+    if (reply == NULL) {
+        free(held);
+        buffer_deinit(body);
+        return NULL;
+    }
+    *held = (struct held){.http = http, .data = body->data, .size = body->size};
+    atomic_fetch_add(&http->held_bytes, held->size);
+    return reply;
+}
+
+static bool has_room(struct http *http, size_t size)
+{
+    return size < HTTP_LARGE_BYTES_MIN ||
+           atomic_load(&http->held_bytes) + size <= http->held_bytes_max;
+}
+
+static enum MHD_Result send_response(struct http *http, struct MHD_Connection *connection,
                                      struct http_response *response, bool may_gzip)
 {
     if (buffer_failed(&response->body))
         http_say(response, MHD_HTTP_INTERNAL_SERVER_ERROR, "out of memory");
     bool is_gzip =
         may_gzip && response->body.size >= HTTP_GZIP_BYTES_MIN && compress_body(&response->body);
-    struct MHD_Response *reply = MHD_create_response_from_buffer(
-        response->body.size, response->body.data, MHD_RESPMEM_MUST_FREE);
-    if (reply == NULL) {
+    if (!has_room(http, response->body.size)) {
+        atomic_fetch_add(&http->overloaded, 1);
+        is_gzip = false;
         buffer_deinit(&response->body);
-        return MHD_NO;
+        http_say(response, MHD_HTTP_SERVICE_UNAVAILABLE, "too many large pages are on their way");
     }
+    struct MHD_Response *reply = hold(http, &response->body);
+    if (reply == NULL)
+        return MHD_NO;
     add_header(reply, MHD_HTTP_HEADER_CONTENT_TYPE, response->content_type);
     add_header(reply, MHD_HTTP_HEADER_VARY, "Accept, Accept-Encoding");
     add_header(reply, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
@@ -116,7 +161,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
     struct http_response response = {.status = MHD_HTTP_OK, .content_type = TYPE_TEXT};
     if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0) {
         http_say(&response, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD");
-        return send_response(connection, &response, false);
+        return send_response(http, connection, &response, false);
     }
     struct http_request request = {
         .path = url,
@@ -124,7 +169,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
         .accept = find_header(connection, MHD_HTTP_HEADER_ACCEPT),
     };
     http->handle(http->context, &request, &response);
-    return send_response(connection, &response,
+    return send_response(http, connection, &response,
                          takes_gzip(find_header(connection, MHD_HTTP_HEADER_ACCEPT_ENCODING)));
 }
 
@@ -155,6 +200,7 @@ int http_open(const struct http_options *options, struct http **http_out,
         return -ENOMEM;
     http->handle = options->handle;
     http->context = options->context;
+    http->held_bytes_max = options->held_bytes_max;
     int fd;
     int r = listen_open(options->listen, &fd, http->name, error);
     if (r < 0) {
@@ -183,4 +229,9 @@ void http_close(struct http *http)
 const char *http_name(const struct http *http)
 {
     return http->name;
+}
+
+uint64_t http_overloaded(struct http *http)
+{
+    return atomic_load(&http->overloaded);
 }

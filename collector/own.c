@@ -10,6 +10,7 @@ struct notes {
     struct ingest_totals ingest;
     struct store_totals store;
     struct receiver_totals receiver;
+    uint64_t overloaded_requests;
 };
 
 struct own {
@@ -55,6 +56,7 @@ GET(connects, notes.receiver.connects)
 GET(losses, notes.receiver.losses)
 GET(acks, notes.receiver.acks)
 GET(acks_dropped, notes.receiver.acks_dropped)
+GET(overloaded_requests, notes.overloaded_requests)
 GET(nodes, live.nodes)
 GET(series, live.series)
 GET(identities, live.identities)
@@ -99,6 +101,9 @@ static const struct metric metrics[] = {
     {FAMILY(COUNTER, "shoal_collector_acks_dropped_total",
             "Acks not sent, for want of a connection or at a bound."),
      get_acks_dropped},
+    {FAMILY(COUNTER, "shoal_collector_overloaded_requests_total",
+            "Large pages refused because slow clients held too many bytes."),
+     get_overloaded_requests},
     {FAMILY(GAUGE, "shoal_collector_nodes", "Nodes known."), get_nodes},
     {FAMILY(GAUGE, "shoal_collector_series", "Live series of all nodes."), get_series},
     {FAMILY(GAUGE, "shoal_collector_identities",
@@ -156,6 +161,13 @@ void own_note_receiver(struct own *own, const struct receiver_totals *totals)
 {
     pthread_mutex_lock(&own->lock);
     own->notes.receiver = *totals;
+    pthread_mutex_unlock(&own->lock);
+}
+
+void own_note_pages(struct own *own, uint64_t overloaded)
+{
+    pthread_mutex_lock(&own->lock);
+    own->notes.overloaded_requests = overloaded;
     pthread_mutex_unlock(&own->lock);
 }
 

@@ -18,6 +18,7 @@ void own_note_ingest(struct own *own, const struct ingest_totals *totals);
 void own_note_store(struct own *own, const struct store_totals *totals);
 
 void own_note_receiver(struct own *own, const struct receiver_totals *totals);
+void own_note_pages(struct own *own, uint64_t overloaded); /* large pages refused ever */
 
 struct own_state {
     bool has_broker, is_storing;

@@ -14,6 +14,8 @@
 #include "tests/unit/http_help.h"
 
 #define LONG_BYTES 100000
+#define HUGE_BYTES                                                                                 \
+    (16 * 1024 * 1024) /* more than the kernel takes of a client that does not read */
 
 /* /say/... says the path; /long is long; /broken runs out of memory; else the headers. */
 static void handle(void *context, const struct http_request *request,
@@ -33,6 +35,12 @@ static void handle(void *context, const struct http_request *request,
         response->body.has_failed = true;
     for (int i = 0; strcmp(request->path, "/long") == 0 && i < LONG_BYTES; i++)
         buffer_append(&response->body, &"abcdefghij"[i % 10], 1);
+    if (strcmp(request->path, "/huge") == 0) {
+        char *to = buffer_reserve(&response->body, HUGE_BYTES);
+        assert_non_null(to);
+        memset(to, 'x', HUGE_BYTES);
+        buffer_wrote(&response->body, HUGE_BYTES);
+    }
     if (strcmp(request->path, "/headers") == 0)
         buffer_print(&response->body, "host %s accept %s", request->host,
                      request->accept == NULL ? "none" : request->accept);
@@ -42,8 +50,10 @@ static int set_up(void **state)
 {
     struct http *http = NULL;
     struct listen_error error;
-    const struct http_options options = {
-        .listen = "127.0.0.1:0", .connections_max = 64, .handle = handle};
+    const struct http_options options = {.listen = "127.0.0.1:0",
+                                         .connections_max = 64,
+                                         .held_bytes_max = HUGE_BYTES,
+                                         .handle = handle};
     int r = http_open(&options, &http, &error);
     *state = http;
     return r;
@@ -173,6 +183,30 @@ static void test_connections_are_bounded(void **state)
     assert_int_equal(help_status(&answer), 200);
 }
 
+/* A client that asks and does not read holds a page; large ones are refused until it is gone. */
+static void test_pages_on_their_way_are_bounded(void **state)
+{
+    static const char request[] = "GET /huge HTTP/1.1\r\nHost: a\r\n\r\n";
+    BUFFER_AUTO struct buffer answer = {0};
+    char first;
+    int fd = help_connect(http_name(*state));
+    assert_int_equal(send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL), sizeof(request) - 1);
+    assert_int_equal(recv(fd, &first, 1, 0), 1); /* the page is made */
+    help_get(http_name(*state), "/long", "", &answer);
+    assert_int_equal(help_status(&answer), 503);
+    assert_int_equal(http_overloaded(*state), 1);
+    buffer_clear(&answer);
+    help_get(http_name(*state), "/say/x", "", &answer); /* small */
+    assert_int_equal(help_status(&answer), 200);
+    (void)close(fd);
+    buffer_clear(&answer);
+    for (int i = 0; i < 1000 && help_status(&answer) != 200; i++) {
+        buffer_clear(&answer);
+        help_get(http_name(*state), "/long", "", &answer);
+    }
+    assert_int_equal(help_status(&answer), 200);
+}
+
 static void test_a_port_in_use(void **state)
 {
     struct http *second = NULL;
@@ -192,6 +226,7 @@ int main(void)
         cmocka_unit_test(test_gzip),
         cmocka_unit_test(test_a_page_that_failed),
         cmocka_unit_test(test_requests_are_bounded),
+        cmocka_unit_test(test_pages_on_their_way_are_bounded),
         cmocka_unit_test(test_a_port_in_use),
         cmocka_unit_test(test_connections_are_bounded),
     };
