@@ -24,6 +24,7 @@ BUILD = pathlib.Path(os.environ.get("SHOAL_BUILD", ROOT / "build/gcc"))
 PREFIX = "shoal/v1"
 COLLECTOR_USER = "_collector"
 DEADLINE = 30.0
+os.environ["PATH"] += ":/usr/sbin"  # mosquitto's, which ordinary users have not
 
 
 def free_port():

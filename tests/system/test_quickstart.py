@@ -16,6 +16,7 @@ from harness import ROOT, accepts, free_port, get, wait_for
 
 SCRIPT = ROOT / "ansible/quickstart"
 NOBODY = 65534
+USERS_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games"  # Debian's, in /etc/login.defs
 
 
 class Quickstart:
@@ -36,8 +37,7 @@ class Quickstart:
             command = ["setpriv", f"--reuid={self.user}", f"--regid={self.user}", "--clear-groups", *command]
         return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                 stderr=subprocess.STDOUT, text=True,
-                                env={"PATH": os.environ["PATH"], "HOME": str(self.base),
-                                     "TMPDIR": str(self.base)})
+                                env={"PATH": USERS_PATH, "HOME": str(self.base), "TMPDIR": str(self.base)})
 
     def run(self, *arguments, **options):
         """Its exit status and what it said, when it ends by itself."""
