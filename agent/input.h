@@ -49,7 +49,8 @@ struct input {
     void (*close)(void *state);
 
     /* Adds the samples of now. 0, INPUT_ABSENT, or a negative errno with *error filled; what it
-     * had added is then not used. */
+     * had added is then not used. With 0 *error, empty before, says what is missing, if anything:
+     * a file of many that is broken. */
     int (*read)(void *state, struct reading *reading, struct input_error *error);
 };
 

@@ -33,6 +33,7 @@ struct slot {
     int64_t good_ms;   /* boot time of the last good reading */
     bool is_fresh;     /* the read that runs was started in this turn: worth a short wait */
     int logged_status;
+    uint64_t logged_missing; /* hash of what was said to be missing */
 };
 
 struct sampler {
@@ -103,6 +104,20 @@ static void log_status(struct slot *slot, int status, const char *text)
     slot->logged_status = status;
 }
 
+/* Says what a good reading lacks, when that changes. */
+static void log_missing(struct slot *slot, const char *text)
+{
+    uint64_t hash = text[0] == '\0' ? 0 : hash_text(text);
+    if (hash == slot->logged_missing)
+        return;
+    const char *name = slot->config.input->name;
+    if (hash == 0)
+        log_info("input %s: nothing is missing any more", name);
+    else
+        log_warning("input %s: %s; the rest is read", name, text);
+    slot->logged_missing = hash;
+}
+
 static int64_t utc_seconds(const struct sampler *sampler, int64_t boot_ms)
 {
     struct clock *clock = sampler->options.host->clock;
@@ -119,6 +134,7 @@ static int finish(struct sampler *sampler, struct slot *slot)
         slot->report.state = result->status == INPUT_ABSENT ? REPORT_ABSENT : REPORT_DOWN;
         return 0;
     }
+    log_missing(slot, result->error.text);
     slot->good_ms = snap(result->begun_us / 1000, slot->tick_ms);
     slot->report.state = REPORT_UP;
     slot->report.last_read_s = utc_seconds(sampler, slot->good_ms);

@@ -232,6 +232,7 @@ static int list_mounts(struct filesystem_state *state, struct input_error *error
     int r = procfs_read(file, error);
     if (r == INPUT_ABSENT || r == -EACCES || r == -EPERM) {
         file = &state->own_mounts;
+        error->text[0] = '\0';
         r = procfs_read(file, error);
     }
     char *line;

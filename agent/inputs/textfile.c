@@ -1,7 +1,7 @@
 /*
  * textfile: metrics that other programs leave in files *.prom in the Prometheus text format. A file
  * with an error, or with timestamps (which would be older than the reading that they come in), is
- * left out whole, and node_textfile_scrape_error tells that there was one.
+ * left out whole; node_textfile_scrape_error tells that there was one, the log which and why.
  */
 #include "agent/inputs/textfile_merge.h"
 #include "agent/procfs.h"
@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +35,7 @@ struct textfile_scan {
     size_t n_files;
     size_t n_bytes;
     bool has_error;
+    struct input_error *error; /* the first one */
 };
 
 static const struct option options[] = {
@@ -78,6 +80,17 @@ static void free_scan(struct textfile_scan *scan)
     free(scan);
 }
 
+__attribute__((format(printf, 2, 3))) static void note(struct textfile_scan *scan,
+                                                       const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    if (!scan->has_error)
+        (void)vsnprintf(scan->error->text, sizeof(scan->error->text), format, arguments);
+    va_end(arguments);
+    scan->has_error = true;
+}
+
 /* The file as text with a NUL behind it. Whatever does not fit the bound is refused, also a file
  * that grows while it is read. */
 static int read_text(int fd, size_t room, char **text_out, size_t *size_out)
@@ -88,7 +101,7 @@ static int read_text(int fd, size_t room, char **text_out, size_t *size_out)
     if (!S_ISREG(stat.st_mode))
         return -EINVAL;
     if (stat.st_size < 0 || (size_t)stat.st_size > room)
-        return -E2BIG;
+        return -EFBIG;
     size_t expected = (size_t)stat.st_size;
     char *text = malloc(expected + 1);
     if (text == NULL)
@@ -108,28 +121,30 @@ static int read_text(int fd, size_t room, char **text_out, size_t *size_out)
     return 0;
 }
 
-static bool has_times(const struct textformat *document)
+static int refuse_times(const struct textformat *document, struct textformat_error *error)
 {
     for (size_t i = 0; i < document->n_samples; i++)
-        if (document->samples[i].has_time)
-            return true;
-    return false;
+        if (document->samples[i].has_time) {
+            *error = (struct textformat_error){document->samples[i].line, "a timestamp"};
+            return TEXTFORMAT_BAD;
+        }
+    return 0;
 }
 
 /* Opens without waiting for the writer of a FIFO. The time is asked for last, so that a file which
  * fails does not look fresh. */
-static int load_file(struct textfile_file *file, size_t room, size_t *size_out)
+static int load_file(struct textfile_file *file, size_t room, size_t *size_out,
+                     struct textformat_error *error)
 {
-    struct textformat_error error;
     struct stat stat;
     int fd = open(file->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return -errno;
     int r = read_text(fd, room, &file->text, size_out);
     if (r == 0)
-        r = textformat_parse(&file->document, file->text, *size_out, &error);
-    if (r == 0 && has_times(&file->document))
-        r = TEXTFORMAT_BAD;
+        r = textformat_parse(&file->document, file->text, *size_out, error);
+    if (r == 0)
+        r = refuse_times(&file->document, error);
     if (r == 0 && fstat(fd, &stat) < 0)
         r = -errno;
     (void)close(fd);
@@ -141,13 +156,18 @@ static int load_file(struct textfile_file *file, size_t room, size_t *size_out)
 static void take_file(struct textfile_scan *scan, const char *directory, const char *name)
 {
     struct textfile_file file = {.path = NULL};
+    struct textformat_error error;
     size_t size = 0;
     if (scan->n_files == TEXTFILE_FILES_MAX || asprintf(&file.path, "%s/%s", directory, name) < 0) {
-        scan->has_error = true;
+        note(scan, "%s/%s: no room for more files", directory, name);
         return;
     }
-    if (load_file(&file, ALL_BYTES_MAX - scan->n_bytes, &size) != 0) {
-        scan->has_error = true;
+    int r = load_file(&file, ALL_BYTES_MAX - scan->n_bytes, &size, &error);
+    if (r != 0) {
+        if (r == TEXTFORMAT_BAD)
+            note(scan, "%s: line %zu: %s", file.path, error.line, error.what);
+        else
+            note(scan, "%s: %s", file.path, strerror(-r));
         free_file(&file);
         return;
     }
@@ -167,7 +187,7 @@ static void scan_directory(struct textfile_scan *scan, const char *directory)
     struct dirent **entries;
     int n = scandir(directory, &entries, is_prom, alphasort);
     if (n < 0) {
-        scan->has_error = true;
+        note(scan, "%s: %s", directory, strerror(errno));
         return;
     }
     for (int i = 0; i < n; i++) {
@@ -200,14 +220,18 @@ static int textfile_read(void *opaque, struct reading *reading, struct input_err
         return input_fail(error, -ENOMEM, "out of memory");
     scan->n_files = scan->n_bytes = 0;
     scan->has_error = false;
+    scan->error = error;
     scan_all(scan, state->config->directory);
     int r = textfile_merge(scan->files, scan->n_files, reading, &is_whole);
+    if (!is_whole)
+        note(scan, "%s: series that stand there twice, or with another type or help, are left out",
+             state->config->directory);
     for (size_t i = 0; r == 0 && i < scan->n_files; i++) {
         utf8_repair(path, sizeof(path), scan->files[i].path);
         reading_add(reading, &mtime_family, (double)scan->files[i].changed_s,
                     LABELS({"file", path}));
     }
-    reading_add(reading, &error_family, scan->has_error || !is_whole, NO_LABELS);
+    reading_add(reading, &error_family, scan->has_error, NO_LABELS);
     free_scan(scan);
     return r == 0 ? 0 : input_fail(error, r, "out of memory");
 }

@@ -3,6 +3,7 @@
  * test sees what a collector would.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <poll.h>
 #include <pthread.h>
@@ -12,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -35,6 +37,7 @@ struct seen {
 /* What an input's configuration points to: how it is to behave. */
 struct script {
     int open_result, read_result;
+    const char *missing; /* what a good reading lacks; NULL: nothing */
     atomic_int opens, reads, closes;
     double value;
     int64_t takes_us;      /* of virtual time, while it is read */
@@ -105,6 +108,8 @@ static int script_read(void *state, struct reading *reading, struct input_error 
     if (script->bed != NULL)
         script->bed->now_us += script->takes_us;
     reading_add(reading, &family, script->value, NO_LABELS);
+    if (script->missing != NULL)
+        return input_fail(error, 0, "%s", script->missing);
     return script->read_result < 0 ? input_fail(error, script->read_result, "cannot read")
                                    : script->read_result;
 }
@@ -517,6 +522,43 @@ static void test_hung_input_does_not_hold_the_end(void **state)
     assert_int_equal(hung->closes, 1);
 }
 
+static size_t count_of(const char *text, const char *part)
+{
+    size_t n = 0;
+    for (; (text = strstr(text, part)) != NULL; text++)
+        n++;
+    return n;
+}
+
+static void test_what_is_missing_is_said_once(void **state)
+{
+    struct bed *bed = *state;
+    static const char *const missing[] = {"one: bad", "one: bad", "two: bad",
+                                          NULL,       NULL,       "one: bad"};
+    const struct sampler_input input = sampled(bed, A, INTERVAL_MS);
+    char said[4096] = "";
+    int ends[2];
+    int kept = dup(STDERR_FILENO);
+    begin(bed, "node1", &input, 1);
+    log_set_level(LOG_LEVEL_INFO);
+    assert_true(kept >= 0);
+    assert_int_equal(pipe2(ends, O_NONBLOCK), 0);
+    assert_true(dup2(ends[1], STDERR_FILENO) >= 0);
+    for (size_t i = 0; i < sizeof(missing) / sizeof(missing[0]); i++) {
+        bed->scripts[A].missing = missing[i];
+        (void)tick(bed, 0);
+    }
+    assert_true(dup2(kept, STDERR_FILENO) >= 0);
+    assert_true(read(ends[0], said, sizeof(said) - 1) > 0);
+    assert_int_equal(count_of(said, "input a: one: bad"), 2);
+    assert_int_equal(count_of(said, "input a: two: bad"), 1);
+    assert_int_equal(count_of(said, "input a: nothing is missing"), 1);
+    assert_own(bed, "shoal_input_up", "a", 1);
+    close(kept);
+    close(ends[0]);
+    close(ends[1]);
+}
+
 static void test_slow_input_is_repeated(void **state)
 {
     struct bed *bed = *state;
@@ -645,6 +687,7 @@ int main(void)
         TEST(test_late_reading_is_taken_when_it_comes),
         TEST(test_hung_input_is_reported),
         TEST(test_hung_input_does_not_hold_the_end),
+        TEST(test_what_is_missing_is_said_once),
         TEST(test_slow_input_is_repeated),
         TEST(test_repeats_end_when_overdue),
         TEST(test_errors_of_the_sink_come_back),

@@ -41,6 +41,30 @@ static void test_fifo_does_not_block(void **state)
     assert_int_equal(input_run_read(&run), 0);
     assert_true(input_run_value(&run, "a") == 1);
     assert_true(input_run_value(&run, ERROR) == 1);
+    assert_non_null(strstr(run.error.text, "rootfs/b.prom: ")); /* the first of two */
+    input_run_deinit(&run);
+}
+
+static void assert_missing(struct input_run *run, const char *text, const char *why)
+{
+    tree_write(&run->tree, "rootfs/a.prom", text);
+    assert_int_equal(input_run_read(run), 0);
+    assert_true(input_run_value(run, ERROR) == (*why != '\0'));
+    if (strstr(run->error.text, why) == NULL || (*why == '\0' && run->error.text[0] != '\0'))
+        fail_msg("'%s' is not about '%s'", run->error.text, why);
+}
+
+static void test_says_what_is_missing_and_why(void **state)
+{
+    (void)state;
+    struct input_run run;
+    start(&run);
+    assert_int_equal(input_run_read(&run), 0);
+    assert_non_null(strstr(run.error.text, "No such file or directory"));
+    assert_missing(&run, "a 1\nb\n", "rootfs/a.prom: line 2: ");
+    assert_missing(&run, "a 1\n\nb 2 1700000000000\n", "rootfs/a.prom: line 3: a timestamp");
+    assert_missing(&run, "a 1\na 2\n", "twice");
+    assert_missing(&run, "a 1\n", "");
     input_run_deinit(&run);
 }
 
@@ -112,6 +136,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fifo_does_not_block),
+        cmocka_unit_test(test_says_what_is_missing_and_why),
         cmocka_unit_test(test_follows_the_files),
         cmocka_unit_test(test_files_together_are_bounded),
         cmocka_unit_test(test_series_are_bounded),
