@@ -120,6 +120,11 @@ static int run(const struct command *command, struct agent_settings *settings)
     loop.fds[FD_SIGNAL] = (struct pollfd){.fd = open_signals(), .events = POLLIN};
     loop.fds[FD_TICK] = (struct pollfd){
         .fd = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK), .events = POLLIN};
+    if (loop.fds[FD_SIGNAL].fd < 0 || loop.fds[FD_TICK].fd < 0) {
+        log_error("signals and ticks: %s", strerrordesc_np(errno));
+        agent_settings_free(settings);
+        return EXIT_FAILED;
+    }
     int r = agent_start(settings, &loop.agent);
     if (r == 0) {
         notify_state("READY=1");

@@ -23,6 +23,7 @@ BRIEF = bool(os.environ.get("SHOAL_BENCH_BRIEF"))
 NODES = 50 if BRIEF else 1000
 ROUNDS = 3 if BRIEF else 15
 DEADLINE = 120.0
+os.environ["PATH"] += ":/usr/sbin"  # mosquitto's, which ordinary users have not
 
 
 def free_port():
