@@ -30,6 +30,7 @@ struct mount {
     const char *point; /* without the directory under which the machine's root is seen */
     const char *type;
     const char *options;
+    bool is_plain; /* the texts are good for labels as they are */
 };
 
 struct filesystem_state {
@@ -174,16 +175,42 @@ static const char *strip_rootfs(const char *point, const char *rootfs)
     return point[n] == '/' ? point + n : point;
 }
 
+/* A mount's texts as labels. */
+struct mount_labels {
+    char device[LABEL_VALUE_BYTES_MAX + 1];
+    char point[LABEL_VALUE_BYTES_MAX + 1];
+    char type[TYPE_BYTES]; /* a user chooses what stands behind "fuse." */
+};
+
+static void make_labels(struct mount_labels *labels, const struct mount *mount)
+{
+    utf8_repair(labels->device, sizeof(labels->device), mount->device);
+    utf8_repair(labels->point, sizeof(labels->point), mount->point);
+    utf8_repair(labels->type, sizeof(labels->type), mount->type);
+}
+
+/* Whether two mounts would be one series. Names that differ may be the same as labels. */
+static bool is_same(const struct mount *a, const struct mount *b)
+{
+    struct mount_labels labels_a;
+    struct mount_labels labels_b;
+    if (a->is_plain && b->is_plain)
+        return strcmp(a->point, b->point) == 0 && strcmp(a->device, b->device) == 0 &&
+               strcmp(a->type, b->type) == 0;
+    make_labels(&labels_a, a);
+    make_labels(&labels_b, b);
+    return strcmp(labels_a.point, labels_b.point) == 0 &&
+           strcmp(labels_a.device, labels_b.device) == 0 &&
+           strcmp(labels_a.type, labels_b.type) == 0;
+}
+
 /* The mount of the same device, point and type that was listed before. Such a mount lies under the
  * later one, which is what statfs() sees, and there is one series for both. */
 static struct mount *find_same(struct filesystem_state *state, const struct mount *mount)
 {
-    for (size_t i = 0; i < state->n_mounts; i++) {
-        struct mount *other = &state->mounts[i];
-        if (strcmp(other->point, mount->point) == 0 && strcmp(other->device, mount->device) == 0 &&
-            strcmp(other->type, mount->type) == 0)
-            return other;
-    }
+    for (size_t i = 0; i < state->n_mounts; i++)
+        if (is_same(&state->mounts[i], mount))
+            return &state->mounts[i];
     return NULL;
 }
 
@@ -223,6 +250,9 @@ static int take_line(struct filesystem_state *state, struct procfs_file *file, c
     mount.point = strip_rootfs(point, state->host->rootfs);
     if (!filter_takes(&state->types, mount.type) || !filter_takes(&state->points, mount.point))
         return 0;
+    mount.is_plain = text_is_valid(mount.device, LABEL_VALUE_BYTES_MAX) &&
+                     text_is_valid(mount.point, LABEL_VALUE_BYTES_MAX) &&
+                     text_is_valid(mount.type, TYPE_BYTES - 1);
     return keep_mount(state, &mount, error);
 }
 
@@ -257,15 +287,12 @@ static bool is_readonly(const struct mount *mount)
 static void add_mount(struct filesystem_state *state, struct reading *reading,
                       const struct mount *mount)
 {
-    char device[LABEL_VALUE_BYTES_MAX + 1];
-    char point[LABEL_VALUE_BYTES_MAX + 1];
-    char type[TYPE_BYTES]; /* a user chooses what stands behind "fuse." */
+    struct mount_labels texts;
     char path[PROCFS_PATH_BYTES_MAX];
     struct statfs stat;
-    utf8_repair(device, sizeof(device), mount->device);
-    utf8_repair(point, sizeof(point), mount->point);
-    utf8_repair(type, sizeof(type), mount->type);
-    const struct label labels[] = {{"device", device}, {"fstype", type}, {"mountpoint", point}};
+    make_labels(&texts, mount);
+    const struct label labels[] = {
+        {"device", texts.device}, {"fstype", texts.type}, {"mountpoint", texts.point}};
     size_t n = sizeof(labels) / sizeof(labels[0]);
     int length = snprintf(path, sizeof(path), "%s%s", state->host->rootfs, mount->point);
     bool has_failed = length < 0 || (size_t)length >= sizeof(path) ||
