@@ -92,6 +92,18 @@ int textformat_family_get(struct textformat *document, const char *name, size_t 
     return 0;
 }
 
+bool textformat_family_find(const struct textformat *document, const char *name,
+                            size_t *family_out)
+{
+    if (document->n_index == 0)
+        return false;
+    size_t place = *find_place(document, name, strlen(name));
+    if (place == 0)
+        return false;
+    *family_out = place - 1;
+    return true;
+}
+
 static bool has_parts(enum family_type type, enum series_suffix suffix)
 {
     return type == FAMILY_HISTOGRAM || (type == FAMILY_SUMMARY && suffix != SUFFIX_BUCKET);

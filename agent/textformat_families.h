@@ -14,6 +14,10 @@ WARN_UNUSED int textformat_grow(void **elements, size_t n, size_t *room, size_t 
 WARN_UNUSED int textformat_family_get(struct textformat *document, const char *name,
                                       size_t *family_out);
 
+/* The index of the family of that name: whether there is one. */
+bool textformat_family_find(const struct textformat *document, const char *name,
+                            size_t *family_out);
+
 /* Whether a sample's name is that of a part of a histogram or summary known so far
  * ("rpc_seconds_bucket" of rpc_seconds): then which. */
 bool textformat_family_of_part(const struct textformat *document, const char *name,

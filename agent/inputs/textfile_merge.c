@@ -187,10 +187,8 @@ static int add_sample(struct merge *merge, const struct family *family,
 
 static bool has_family(const struct textformat *document, const char *name)
 {
-    for (size_t i = 0; i < document->n_families; i++)
-        if (document->families[i].n_samples > 0 && strcmp(document->families[i].name, name) == 0)
-            return true;
-    return false;
+    size_t at;
+    return textformat_family_find(document, name, &at) && document->families[at].n_samples > 0;
 }
 
 /* For a family that no file has a help of: node_exporter's words, which name all its files. */

@@ -15,12 +15,13 @@
 /* A job that waits at a gate. */
 struct task {
     pthread_mutex_t gate;
-    atomic_int runs, done, released;
+    atomic_int begun, runs, done, released;
 };
 
 static void run(void *context)
 {
     struct task *task = context;
+    task->begun++;
     pthread_mutex_lock(&task->gate);
     pthread_mutex_unlock(&task->gate);
     task->runs++;
@@ -138,6 +139,7 @@ static void test_hung_job_is_left_behind(void **unused)
     struct worker *worker = new_worker(pool, &task);
     pthread_mutex_lock(&task.gate);
     worker_start(worker);
+    assert_true(becomes(&task.begun, 1));
     assert_false(worker_wait(worker, 20));
     assert_false(worker_free(worker));
     worker_pool_free(pool); /* does not wait for it either */
@@ -157,6 +159,7 @@ static void test_queued_job_is_released_at_once(void **unused)
                                 new_worker(pool, &last)};
     pthread_mutex_lock(&hung.gate);
     worker_start(workers[0]);
+    assert_true(becomes(&hung.begun, 1));
     assert_false(worker_wait(workers[0], 20));
     worker_start(workers[1]);
     worker_start(workers[2]);
