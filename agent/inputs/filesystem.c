@@ -224,7 +224,7 @@ static int keep_mount(struct filesystem_state *state, const struct mount *mount,
     }
     if (state->n_mounts == MOUNTS_MAX)
         return input_fail(error, -E2BIG, "over %d mounts", MOUNTS_MAX);
-    if (state->n_mounts == state->room) {
+    if (state->mounts == NULL || state->n_mounts == state->room) {
         size_t room = state->room * 2 + 32;
         struct mount *mounts = realloc(state->mounts, room * sizeof(*mounts));
         if (mounts == NULL)

@@ -84,9 +84,10 @@ __attribute__((format(printf, 2, 3))) static void note(struct textfile_scan *sca
                                                        const char *format, ...)
 {
     va_list arguments;
+    if (scan->has_error)
+        return;
     va_start(arguments, format);
-    if (!scan->has_error)
-        (void)vsnprintf(scan->error->text, sizeof(scan->error->text), format, arguments);
+    (void)vsnprintf(scan->error->text, sizeof(scan->error->text), format, arguments);
     va_end(arguments);
     scan->has_error = true;
 }
@@ -156,7 +157,7 @@ static int load_file(struct textfile_file *file, size_t room, size_t *size_out,
 static void take_file(struct textfile_scan *scan, const char *directory, const char *name)
 {
     struct textfile_file file = {.path = NULL};
-    struct textformat_error error;
+    struct textformat_error error = {.line = 0};
     size_t size = 0;
     if (scan->n_files == TEXTFILE_FILES_MAX || asprintf(&file.path, "%s/%s", directory, name) < 0) {
         note(scan, "%s/%s: no room for more files", directory, name);
