@@ -30,6 +30,7 @@ struct agent {
     char node[NODE_ID_BYTES_MAX + 1];
     uint64_t stream;
     struct queue *queue;
+    struct utc *utc; /* the uplink thread's while that runs */
     struct sampler *sampler;
     struct uplink *uplink;
     pthread_t uplink_thread;
@@ -104,6 +105,7 @@ static int make_uplink(struct agent *agent, const struct agent_settings *setting
         .node = agent->node,
         .queue = agent->queue,
         .clock = agent->clock,
+        .utc = agent->utc,
         .version = SHOAL_VERSION,
         .seed = random_64(),
     };
@@ -222,13 +224,25 @@ static void log_inputs(const struct agent_settings *settings)
     log_info("inputs:%s", settings->n_sampled == 0 ? " none" : buffer_string(&names));
 }
 
+static struct utc *make_utc(const struct agent *agent)
+{
+    const struct agent_settings *settings = agent->settings;
+    const struct utc_options options = {.clock = agent->clock,
+                                        .proc = settings->host.proc,
+                                        .state_directory = settings->state_directory,
+                                        .is_clock_trusted = settings->is_clock_trusted,
+                                        .seed = random_64()};
+    return utc_new(&options);
+}
+
 static int start(struct agent *agent)
 {
     log_set_level((enum log_level)agent->settings->log_level);
     find_node_id(agent);
     agent->stream = random_64();
     agent->queue = queue_new(agent->stream, agent->settings->queue_bytes);
-    if (agent->queue == NULL)
+    agent->utc = make_utc(agent);
+    if (agent->queue == NULL || agent->utc == NULL)
         return -ENOMEM;
     log_info(AGENT_VERSION ": node %s", agent->node);
     log_inputs(agent->settings);
@@ -262,6 +276,7 @@ void agent_stop(struct agent *agent)
     if (agent == NULL)
         return;
     stop_uplink(agent);
+    utc_free(agent->utc);
     drop_sampler(agent->sampler, agent->settings);
     queue_free(agent->queue);
     free(agent);
@@ -291,6 +306,7 @@ int agent_reload(struct agent *agent, struct agent_settings *settings)
     log_set_level((enum log_level)settings->log_level);
     queue_set_bound(agent->queue, settings->queue_bytes);
     stop_uplink(agent);
+    utc_trust_clock(agent->utc, settings->is_clock_trusted);
     drop_sampler(agent->sampler, agent->settings);
     agent->settings = settings;
     agent->sampler = sampler;

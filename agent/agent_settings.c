@@ -14,7 +14,7 @@
 #include "common/topic.h"
 
 #define SECTION_NAME_BYTES_MAX 80
-#define OWN_SECTIONS 7 /* those that are not an input's */
+#define OWN_SECTIONS 8 /* those that are not an input's */
 
 /* What every input can be told. */
 struct agent_settings_input {
@@ -65,7 +65,7 @@ static const struct option top_options[] = {
      .offset = offsetof(struct agent_settings, state_directory),
      .default_text = "/var/lib/shoal-agent",
      .check = check_directory,
-     .help = "What has to outlive a restart: the node's id."},
+     .help = "What has to outlive a restart: the node's id and the last time known."},
     OPTIONS_END,
 };
 
@@ -126,6 +126,16 @@ static const struct option queue_options[] = {
      .min = INT64_C(1024) * 1024,
      .max = INT64_C(4) * 1024 * 1024 * 1024,
      .help = "Memory for what is not yet safe with a collector; past it the oldest is dropped."},
+    OPTIONS_END,
+};
+
+static const struct option clock_options[] = {
+    {.name = "trusted",
+     .type = OPTION_BOOL,
+     .offset = offsetof(struct agent_settings, is_clock_trusted),
+     .default_text = "false",
+     .help =
+         "Take this machine's clock for right though the kernel does not call it synchronised."},
     OPTIONS_END,
 };
 
@@ -211,6 +221,7 @@ static int make_tables(struct agent_settings *settings, const struct input *cons
         {"host", host_options, settings},
         {"sampling", sampling_options, settings},
         {"queue", queue_options, settings},
+        {"clock", clock_options, settings},
         {"log", log_options, settings},
     };
     size_t n = 0;

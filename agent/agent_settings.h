@@ -21,6 +21,7 @@ struct agent_settings {
     char *proc, *sys, *rootfs;
     int64_t interval_ms;
     uint64_t queue_bytes;
+    bool is_clock_trusted;
     int log_level;
 
     struct input_host host;        /* of proc, sys, rootfs */

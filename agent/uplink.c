@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/utc.h"
 #include "agent/window.h"
 #include "common/log.h"
 #include "common/topic.h"
@@ -37,10 +36,12 @@ struct uplink {
     uint64_t random; /* state, for jitter and connection ids */
     uint64_t connection;
     struct window window;
-    struct utc utc;
+    struct utc *utc;
+    int probe;                /* MQTT id of the last probe, -1: none waits for PUBACK */
     struct queue_frame frame; /* their buffers are used again */
     struct buffer payload;
-    int status_id; /* of the last status that was published */
+    bool is_estimated; /* the time of the frame in the payload */
+    int status_id;     /* of the last status that was published */
     enum mood mood;
     bool has_refusal; /* said, and no frame was taken since */
     char lost_reason[MQTT_ERROR_TEXT_MAX];
@@ -110,6 +111,25 @@ static void publish_status(struct uplink *uplink, bool is_online)
         window_sent_other(&uplink->window);
 }
 
+static int pack_probe(struct uplink *uplink)
+{
+    const struct envelope probe = {.has_probe = true, .probe_id = utc_send_probe(uplink->utc)};
+    buffer_clear(&uplink->payload);
+    return envelope_pack(&probe, &uplink->payload);
+}
+
+/* Out of memory or refused: another one is due soon. */
+static void publish_probe(struct uplink *uplink)
+{
+    if (pack_probe(uplink) != 0)
+        return;
+    const struct mqtt_message message = {.topic = uplink->frames_topic,
+                                         .payload = uplink->payload.data,
+                                         .size = uplink->payload.size};
+    if (mqtt_publish(uplink->mqtt, &message, &uplink->probe) == 0)
+        window_sent_other(&uplink->window);
+}
+
 static void on_ready(void *context, uint16_t receive_maximum, uint32_t packet_bytes_max)
 {
     struct uplink *uplink = context;
@@ -120,6 +140,9 @@ static void on_ready(void *context, uint16_t receive_maximum, uint32_t packet_by
     set_connected(uplink, true);
     window_connect(&uplink->window, receive_maximum);
     publish_status(uplink, true);
+    utc_connected(uplink->utc);
+    uplink->probe = -1;
+    publish_probe(uplink);
 }
 
 /* Another connection gets another id, so that this one's last will can be told from it. */
@@ -178,25 +201,32 @@ static void log_refusal(struct uplink *uplink, const char *topic, uint8_t reason
     uplink->has_refusal = true;
 }
 
+/* What was published is not passed on: no use in sending more for a while. */
+static void on_refused(struct uplink *uplink, uint8_t reason, int64_t now)
+{
+    window_pause(&uplink->window, now);
+    if (reason >= REASON_FAILED)
+        log_refusal(uplink, uplink->frames_topic, reason);
+    else if (enter(uplink, MOOD_NOBODY))
+        log_warning("%s: no collector listens; frames are kept for it", uplink->where);
+}
+
 static void on_published(void *context, int id, uint8_t reason)
 {
     struct uplink *uplink = context;
     int64_t now = now_ms(uplink);
     uint64_t sequence;
-    if (!window_confirm(&uplink->window, id, now, &sequence)) {
-        if (id == uplink->status_id && reason >= REASON_FAILED)
-            log_refusal(uplink, uplink->status_topic, reason);
-        return;
-    }
-    if (reason == REASON_TOO_LARGE) {
-        drop_too_large(uplink, sequence);
-    } else if (reason == MQTT_NO_SUBSCRIBERS) {
-        window_pause(&uplink->window, now);
-        if (enter(uplink, MOOD_NOBODY))
-            log_warning("%s: no collector listens; frames are kept for it", uplink->where);
-    } else if (reason >= REASON_FAILED) {
-        window_pause(&uplink->window, now);
-        log_refusal(uplink, uplink->frames_topic, reason);
+    bool is_refused = reason == MQTT_NO_SUBSCRIBERS || reason >= REASON_FAILED;
+    if (window_confirm(&uplink->window, id, now, &sequence)) {
+        if (reason == REASON_TOO_LARGE)
+            drop_too_large(uplink, sequence);
+        else if (is_refused)
+            on_refused(uplink, reason, now);
+    } else if (id == uplink->probe && is_refused) {
+        utc_probe_lost(uplink->utc);
+        on_refused(uplink, reason, now);
+    } else if (id == uplink->status_id && reason >= REASON_FAILED) {
+        log_refusal(uplink, uplink->status_topic, reason);
     }
 }
 
@@ -225,8 +255,11 @@ static void on_ack(struct uplink *uplink, const uint8_t *payload, size_t size)
     struct ack ack;
     struct queue_state state;
     queue_state(uplink->queue, &state);
-    if (ack_unpack(payload, size, &ack) != 0 || ack.stream != state.stream ||
-        ack.committed > state.last)
+    if (ack_unpack(payload, size, &ack) != 0)
+        return;
+    if (ack.has_answer)
+        utc_answered(uplink->utc, &ack);
+    if (ack.stream != state.stream || ack.committed > state.last)
         return;
     int64_t now = now_ms(uplink);
     if (enter(uplink, MOOD_SERVED))
@@ -251,6 +284,7 @@ static void on_hello(struct uplink *uplink, const uint8_t *payload, size_t size)
         return;
     int64_t delay = (int64_t)(random_64(uplink) % UPLINK_HELLO_MS_MAX);
     window_resume(&uplink->window, now_ms(uplink), delay);
+    utc_hello(uplink->utc, delay);
 }
 
 static void on_received(void *context, const char *topic, const uint8_t *payload, size_t size,
@@ -280,7 +314,8 @@ static int pack_envelope(struct uplink *uplink, const struct queue_state *state)
     int64_t age = now_ms(uplink) - state->oldest_unacked_ms;
     envelope.backlog_oldest_age_ms = age > 0 ? (uint64_t)age : 0;
     memcpy(envelope.drops, state->drops, sizeof(envelope.drops));
-    utc_stamp(&uplink->utc, uplink->clock, &envelope);
+    utc_stamp(uplink->utc, uplink->frame.time_ms, &envelope);
+    uplink->is_estimated = envelope.is_estimate;
     buffer_clear(&uplink->payload);
     return envelope_pack(&envelope, &uplink->payload);
 }
@@ -291,6 +326,7 @@ static void count_sent(struct uplink *uplink, bool is_resent)
     uplink->state.frames_sent++;
     uplink->state.bytes_sent += uplink->payload.size;
     uplink->state.frames_resent += is_resent;
+    uplink->state.frames_estimated += uplink->is_estimated;
     (void)pthread_mutex_unlock(&uplink->lock);
 }
 
@@ -337,17 +373,44 @@ static bool send_next(struct uplink *uplink, int64_t now)
            publish_frame(uplink, &state, now);
 }
 
+static void tell_time(struct uplink *uplink)
+{
+    struct utc_state state;
+    utc_state(uplink->utc, &state);
+    (void)pthread_mutex_lock(&uplink->lock);
+    uplink->state.time = state;
+    (void)pthread_mutex_unlock(&uplink->lock);
+}
+
+/* The time first, as frames need it. */
+static void turn_time(struct uplink *uplink)
+{
+    utc_turn(uplink->utc);
+    if (mqtt_is_ready(uplink->mqtt) && utc_is_probe_due(uplink->utc))
+        publish_probe(uplink);
+    tell_time(uplink);
+}
+
+/* Until when there is nothing to do. */
+static int64_t deadline_ms(const struct uplink *uplink, int64_t now)
+{
+    int64_t deadline = window_deadline(&uplink->window, now);
+    int64_t time_ms = utc_deadline_ms(uplink->utc);
+    return mqtt_is_ready(uplink->mqtt) && time_ms < deadline ? time_ms : deadline;
+}
+
 void uplink_turn(struct uplink *uplink, int64_t timeout_ms)
 {
     int64_t now = now_ms(uplink);
+    turn_time(uplink);
     if (window_expire(&uplink->window, now))
         log_debug("no ack in time: sending again from frame %llu",
                   (unsigned long long)uplink->window.next);
-    while (mqtt_is_ready(uplink->mqtt) && send_next(uplink, now))
+    while (mqtt_is_ready(uplink->mqtt) && utc_may_send(uplink->utc) && send_next(uplink, now))
         continue;
-    int64_t deadline = window_deadline(&uplink->window, now);
+    int64_t deadline = deadline_ms(uplink, now);
     if (deadline - now < timeout_ms)
-        timeout_ms = deadline - now;
+        timeout_ms = deadline > now ? deadline - now : 0;
     (void)mqtt_turn(uplink->mqtt, timeout_ms); /* it is turned again at once, so not asked when */
 }
 
@@ -375,6 +438,8 @@ static int open_session(struct uplink *uplink, const struct uplink_options *opti
         return r;
     struct mqtt_options session = options->mqtt;
     session.subscriptions = subscriptions;
+    session.time = utc_certificate_time;
+    session.time_context = uplink->utc;
     session.will_topic = uplink->status_topic;
     session.will_payload = uplink->payload.data;
     session.will_bytes = uplink->payload.size;
@@ -387,6 +452,8 @@ static void init(struct uplink *uplink, const struct uplink_options *options)
     queue_state(options->queue, &state);
     uplink->queue = options->queue;
     uplink->clock = options->clock;
+    uplink->utc = options->utc;
+    uplink->probe = -1;
     uplink->random = options->seed;
     uplink->connection = random_64(uplink);
     window_init(&uplink->window, state.acked, random_64(uplink));
