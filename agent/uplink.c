@@ -223,7 +223,7 @@ static void on_published(void *context, int id, uint8_t reason)
         else if (is_refused)
             on_refused(uplink, reason, now);
     } else if (id == uplink->probe && is_refused) {
-        utc_probe_lost(uplink->utc);
+        utc_probe_refused(uplink->utc);
         on_refused(uplink, reason, now);
     } else if (id == uplink->status_id && reason >= REASON_FAILED) {
         log_refusal(uplink, uplink->status_topic, reason);

@@ -18,8 +18,9 @@ struct utc {
     int64_t looked_ms;
     bool is_differing;
     bool has_logged_unusable;
-    int64_t first_connected_ms, connected_ms; /* NEVER: not so far */
-    bool is_waiting;                          /* for this connection's first answer */
+    int64_t first_connected_ms; /* NEVER: not so far */
+    int64_t connected_ms;       /* the last time; later where nobody got the probe */
+    bool is_waiting;            /* for this connection's first answer */
 };
 
 static int64_t now_ms(const struct utc *utc)
@@ -134,17 +135,19 @@ void utc_connected(struct utc *utc)
     if (utc->first_connected_ms == NEVER)
         utc->first_connected_ms = now;
     utc->is_waiting = true;
-    utc_probe_hasten(&utc->probe, now, 0);
+    utc_probe_begin(&utc->probe, now);
 }
 
-void utc_probe_lost(struct utc *utc)
+void utc_probe_refused(struct utc *utc)
 {
-    utc->is_waiting = false;
+    utc->connected_ms = now_ms(utc);
 }
 
 void utc_hello(struct utc *utc, int64_t delay_ms)
 {
-    if (!utc_map_is_known(&utc->map))
+    if (utc->is_waiting)
+        utc->connected_ms = now_ms(utc) + delay_ms;
+    if (utc->is_waiting || !utc_map_is_known(&utc->map))
         utc_probe_hasten(&utc->probe, now_ms(utc), delay_ms);
 }
 

@@ -53,8 +53,8 @@ void utc_turn(struct utc *utc);
 /* A connection is there: a probe is due, and frames wait for its answer. */
 void utc_connected(struct utc *utc);
 
-/* Nobody got the probe: frames do not wait for an answer where the time is known. */
-void utc_probe_lost(struct utc *utc);
+/* The broker passed the last probe to nobody, nor would it frames: they wait for the next one. */
+void utc_probe_refused(struct utc *utc);
 
 /* A collector has turned up: within delay_ms a probe is due. */
 void utc_hello(struct utc *utc, int64_t delay_ms);

@@ -28,6 +28,12 @@ void utc_probe_init(struct utc_probe *probe, uint64_t seed)
     };
 }
 
+void utc_probe_begin(struct utc_probe *probe, int64_t now_ms)
+{
+    probe->burst = UTC_PROBE_BURST;
+    utc_probe_hasten(probe, now_ms, 0);
+}
+
 void utc_probe_hasten(struct utc_probe *probe, int64_t now_ms, int64_t delay_ms)
 {
     if (probe->next_ms > now_ms + delay_ms)
@@ -48,8 +54,9 @@ uint64_t utc_probe_send(struct utc_probe *probe, int64_t now_us)
 
 static void schedule(struct utc_probe *probe, int64_t now_ms)
 {
-    uint64_t jitter_ms = random_64(probe) % (uint64_t)(probe->interval_ms / UTC_PROBE_JITTER);
-    probe->next_ms = now_ms + probe->interval_ms + (int64_t)jitter_ms;
+    int64_t interval_ms = probe->burst > 0 ? UTC_PROBE_BURST_MS : probe->interval_ms;
+    uint64_t jitter_ms = random_64(probe) % (uint64_t)(interval_ms / UTC_PROBE_JITTER);
+    probe->next_ms = now_ms + interval_ms + (int64_t)jitter_ms;
 }
 
 /* What the answer may be wrong by, now. */
@@ -108,6 +115,8 @@ int utc_probe_answer(struct utc_probe *probe, const struct ack *ack, int64_t now
     probe->id = 0;
     backoff_reset(&probe->retry);
     schedule(probe, now_us / US_PER_MS);
+    if (probe->burst > 0)
+        probe->burst--;
     if (!is_usable) {
         probe->unusable++;
         return UTC_PROBE_UNUSABLE;
@@ -119,6 +128,8 @@ int utc_probe_answer(struct utc_probe *probe, const struct ack *ack, int64_t now
 
 void utc_probe_found_off(struct utc_probe *probe, int64_t off_ms, int64_t now_ms)
 {
+    if (probe->burst > 0)
+        return;
     int64_t interval_ms = probe->interval_ms * 2;
     if (llabs(off_ms) > UTC_PROBE_OFF_MS)
         interval_ms = probe->interval_ms / 2;

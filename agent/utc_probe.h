@@ -13,6 +13,8 @@
 #define UTC_PROBE_MS_MIN 150000     /* at first, and while the clock runs off */
 #define UTC_PROBE_OFF_MS 10         /* that far off is running off */
 #define UTC_PROBE_JITTER 8          /* an eighth of the time between */
+#define UTC_PROBE_BURST 3           /* after the first of a connection */
+#define UTC_PROBE_BURST_MS 2000     /* between those */
 #define UTC_PROBE_RETRY_MS_MIN 2000 /* without an answer */
 #define UTC_PROBE_RETRY_MS_MAX 60000
 
@@ -31,6 +33,7 @@ struct utc_probe {
     int64_t sent_us; /* boot time */
     int64_t next_ms; /* when to send the next */
     int64_t interval_ms;
+    unsigned burst; /* probes to come soon */
     struct backoff retry;
     uint64_t sent, answered; /* totals */
     uint64_t unusable; /* answers of a collector that does not know the time, or absurd ones */
@@ -38,8 +41,10 @@ struct utc_probe {
 
 void utc_probe_init(struct utc_probe *probe, uint64_t seed);
 
-/* A connection began, or a collector turned up: the next probe is due at once, or after delay_ms.
- */
+/* A connection began: the next probe is due at once, and some more follow when it is quieter. */
+void utc_probe_begin(struct utc_probe *probe, int64_t now_ms);
+
+/* A collector may have turned up: the next probe is due within delay_ms. */
 void utc_probe_hasten(struct utc_probe *probe, int64_t now_ms, int64_t delay_ms);
 
 /* A probe goes out now: its id. Without an answer another one is due after a while. */

@@ -148,6 +148,14 @@ static void test_when(void **state)
     utc_probe_hasten(&line.probe, line.now_us / MS, 500);
     assert_true(line.probe.next_ms <= line.now_us / MS + 500);
 
+    utc_probe_begin(&line.probe, now_ms);
+    assert_true(line.probe.next_ms <= now_ms);
+    for (unsigned i = 0; i < UTC_PROBE_BURST; i++) { /* a few that follow one another soon */
+        assert_int_equal(ask(&line, MS, MS), 0);
+        wait_ms = line.probe.next_ms - line.now_us / MS;
+        assert_in_range(wait_ms, UTC_PROBE_BURST_MS,
+                        UTC_PROBE_BURST_MS + UTC_PROBE_BURST_MS / UTC_PROBE_JITTER);
+    }
     for (int i = 0; i < 5; i++) { /* right each time: every ten minutes in the end */
         assert_int_equal(ask(&line, MS, MS), 0);
         now_ms = line.now_us / MS;
