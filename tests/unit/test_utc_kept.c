@@ -13,6 +13,7 @@
 
 #define BOOT_ID "8f40038b-0a5a-4890-92ae-3f225166c657"
 #define OTHER_ID "00000000-0a5a-4890-92ae-3f225166c657"
+#define SIXTY "012345678901234567890123456789012345678901234567890123456789"
 #define UTC INT64_C(1700000000000)
 
 struct scene {
@@ -148,8 +149,7 @@ static void test_bad_files(void **state)
         BOOT_ID "+0.0 -1 2 3 1\n",
         BOOT_ID "+0.0 1 -2 3 1\n",
         BOOT_ID "+0.0 1 9223372036854775807 3 1\n",
-        "0123456789012345678901234567890123456789012345678901234567890123456789"
-        "01234567890123456789012345678901234567890123456789 1 2 3 1\n",
+        SIXTY SIXTY " 1 2 3 1\n",
     };
     struct utc_map map = read_at(scene, 9000); /* there is no file */
     assert_true(is_empty(&map));
