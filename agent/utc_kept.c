@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/procfs.h"
 #include "agent/state_file.h"
 #include "common/log.h"
 
@@ -36,37 +37,45 @@ void utc_kept_deinit(struct utc_kept *kept)
     kept->path = NULL;
 }
 
-/* False where the line is none of ours. */
-static bool parse(const char *line, char boot_out[BOOT_KEY_BYTES_MAX + 1],
-                  struct utc_point *point_out)
+/* The next number of the line, *cursor moved past it; false where there is none in range. */
+static bool take_number(char **cursor, int64_t max, int64_t *number_out)
 {
-    int64_t utc_ms;
-    unsigned source;
-    int n = 0;
-    _Static_assert(BOOT_KEY_BYTES_MAX == 95, "the width in the format below");
-    if (sscanf(line, "%95s %" SCNd64 " %" SCNd64 " %" SCNu32 " %u%n", boot_out, &point_out->boot_ms,
-               &utc_ms, &point_out->uncertainty_ms, &source, &n) != 5 ||
-        line[n] != '\0' || source > CLOCK_SOURCE_FREE)
+    const char *field = procfs_field(cursor);
+    uint64_t number;
+    if (field == NULL || procfs_u64(field, &number) != 0 || number > (uint64_t)max)
         return false;
-    if (point_out->boot_ms < 0 || point_out->boot_ms > UTC_MS_MAX || utc_ms < 0 ||
-        utc_ms > UTC_MS_MAX)
-        return false;
-    point_out->offset_ms = utc_ms - point_out->boot_ms;
-    point_out->source = (enum clock_source)source;
+    *number_out = (int64_t)number;
     return true;
+}
+
+/* Takes the line apart in place; NULL where it is none of ours, else the boot's key. */
+static const char *parse(char *line, struct utc_point *point_out)
+{
+    int64_t utc_ms, uncertainty_ms, source;
+    const char *boot = procfs_field(&line);
+    if (boot == NULL || !take_number(&line, UTC_MS_MAX, &point_out->boot_ms) ||
+        !take_number(&line, UTC_MS_MAX, &utc_ms) ||
+        !take_number(&line, UTC_UNCERTAIN, &uncertainty_ms) ||
+        !take_number(&line, CLOCK_SOURCE_FREE, &source) || procfs_field(&line) != NULL)
+        return NULL;
+    point_out->offset_ms = utc_ms - point_out->boot_ms;
+    point_out->uncertainty_ms = (uint32_t)uncertainty_ms;
+    point_out->source = (enum clock_source)source;
+    return boot;
 }
 
 void utc_kept_read(struct utc_kept *kept, struct utc_map *map, int64_t now_boot_ms)
 {
     char line[LINE_BYTES_MAX];
-    char boot[BOOT_KEY_BYTES_MAX + 1];
     struct utc_point point;
     if (kept->path == NULL)
         return;
     FD_AUTO int directory = state_file_directory(kept->path);
-    if (directory < 0 || state_file_read(directory, UTC_KEPT_FILE, line, sizeof(line)) != 0 ||
-        !parse(line, boot, &point))
+    if (directory < 0 || state_file_read(directory, UTC_KEPT_FILE, line, sizeof(line)) != 0)
         return; /* a first start, or trouble that the next write will tell of */
+    const char *boot = parse(line, &point);
+    if (boot == NULL)
+        return;
     if (strcmp(boot, kept->boot) == 0 && point.boot_ms <= now_boot_ms) {
         (void)utc_map_learn(map, &point); /* the first: it becomes a point */
         kept->written_ms = point.boot_ms;

@@ -70,7 +70,7 @@ static int64_t doubt_us(const struct utc_answer *answer, int64_t now_us)
 static bool do_agree(const struct utc_answer *newest, const struct utc_answer *older)
 {
     int64_t may_us = doubt_us(newest, newest->boot_us) + doubt_us(older, newest->boot_us) +
-                     UTC_OFF_MS_MAX * US_PER_MS;
+                     INT64_C(1) * UTC_OFF_MS_MAX * US_PER_MS;
     return llabs(newest->offset_us - older->offset_us) <= may_us;
 }
 
