@@ -108,15 +108,6 @@ void decoder_position(const struct decoder *decoder, uint64_t *stream_out, uint6
     *crc_out = decoder->crc;
 }
 
-size_t decoder_bytes(const struct decoder *decoder)
-{
-    size_t size = sizeof(*decoder) + decoder_group_bytes(&decoder->group);
-    if (decoder->owns_workspace)
-        size += sizeof(*decoder->workspace) + decoder->workspace->content.capacity +
-                ZSTD_sizeof_DCtx(decoder->workspace->zstd);
-    return size;
-}
-
 /* --- frames --- */
 
 static struct frame_box *frame_box_new(void)

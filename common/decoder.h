@@ -134,7 +134,4 @@ void frame_free(struct frame *frame); /* may be NULL */
 void decoder_position(const struct decoder *decoder, uint64_t *stream_out, uint64_t *sequence_out,
                       uint32_t *crc_out);
 
-/* Memory held, for metrics. */
-size_t decoder_bytes(const struct decoder *decoder);
-
 #endif

@@ -31,16 +31,6 @@ void decoder_group_clear(struct decoder_group *group)
     *group = (struct decoder_group){0};
 }
 
-size_t decoder_group_bytes(const struct decoder_group *group)
-{
-    size_t size = group->n_inputs * sizeof(struct decoder_input);
-    for (uint32_t i = 0; i < group->n_inputs; i++)
-        size += group->inputs[i].series_capacity *
-                    (sizeof(struct decoder_prediction) + sizeof(struct decoder_mark)) +
-                group->inputs[i].families_capacity;
-    return size;
-}
-
 int body_refuse(struct body_decoder *body, enum reject_reason reason, const char *format, ...)
 {
     char what[128];

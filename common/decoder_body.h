@@ -73,7 +73,6 @@ struct body_decoder {
 };
 
 void decoder_group_clear(struct decoder_group *group);
-size_t decoder_group_bytes(const struct decoder_group *group);
 
 /* Decodes a body into body->frame. */
 WARN_UNUSED int decoder_read_body(struct body_decoder *body, const uint8_t *bytes, size_t size);
