@@ -77,7 +77,8 @@ static const char *source_name(enum clock_source source)
 /* Rounded up, so that it is not another value in each reading. */
 static double uncertainty_s(uint32_t uncertainty_ms)
 {
-    return (double)(((uint64_t)uncertainty_ms + 9) / 10) / 100.0;
+    uint64_t hundredths = ((uint64_t)uncertainty_ms + 9) / 10;
+    return (double)hundredths / 100.0;
 }
 
 static void add_time(struct reading *reading, const struct utc_state *time)

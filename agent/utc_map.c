@@ -270,7 +270,7 @@ int utc_map_pack(const struct utc_map *map, struct buffer *out)
 int utc_map_unpack(const uint8_t *bytes, size_t size, struct utc_map *map_out)
 {
     struct utc_map map = {0};
-    if (!message_unpack(map_members, (struct wire_reader){bytes, bytes + size}, &map) ||
+    if (!message_unpack(map_members, wire_reader_of(bytes, size), &map) ||
         !is_possible(map.free_offset_ms) || !is_possible(map.floor_utc_ms))
         return UTC_MAP_MALFORMED;
     if (map.n_points > 0 && map.confirmed.boot_ms < map.points[map.n_points - 1].boot_ms)

@@ -190,7 +190,7 @@ static int unpack(const struct message_member *members, const uint8_t *bytes, si
     if (size > (size_t)ENVELOPE_BYTES_MAX)
         return ENVELOPE_MALFORMED;
     /* An empty payload may come as NULL. */
-    const struct wire_reader content = {bytes, size == 0 ? bytes : bytes + size};
+    const struct wire_reader content = wire_reader_of(bytes, size);
     return message_unpack(members, content, base) ? 0 : ENVELOPE_MALFORMED;
 }
 

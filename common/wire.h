@@ -24,6 +24,12 @@ struct wire_reader {
     const uint8_t *at, *end;
 };
 
+/* A reader of `size` bytes, which may be NULL where there are none. */
+static inline struct wire_reader wire_reader_of(const uint8_t *bytes, size_t size)
+{
+    return (struct wire_reader){bytes, size == 0 ? bytes : bytes + size};
+}
+
 struct wire_field {
     uint32_t number;
     enum wire_type type;

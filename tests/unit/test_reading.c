@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <malloc.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/reading.h"
@@ -344,10 +345,11 @@ static unsigned member_of(const struct series *series)
     unsigned kind = 0;
     while (strcmp(names[kind], series->family->name) != 0)
         kind++;
-    unsigned number = 0;
     assert_int_equal(series->n_labels, 2);
     assert_string_equal(series->labels[0].name, "x");
-    assert_int_equal(sscanf(series->labels[0].value, "%u", &number), 1);
+    char *end;
+    unsigned number = (unsigned)strtoul(series->labels[0].value, &end, 10);
+    assert_int_equal(*end, '\0');
     return number * 4 + kind;
 }
 
