@@ -1,7 +1,7 @@
 /*
- * Two threads share the queue and a stop flag; a reload ends the uplink's thread, so it needs no
- * further lock. A sampler that had to leave a hung read behind leaves its settings too: they are
- * kept until the end of the process.
+ * Two threads share the queue and a stop flag, and the spool is the uplink's; a reload ends the
+ * uplink's thread, so it needs no further lock. A sampler that had to leave a hung read behind
+ * leaves its settings too: they are kept until the end of the process.
  */
 #include "agent/agent.h"
 
@@ -15,13 +15,15 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "agent/boot.h"
 #include "agent/node.h"
+#include "agent/runtime_directory.h"
 #include "agent/self.h"
 
 #define UPLINK_STACK_BYTES ((size_t)512 * 1024)
 #define UPLINK_TURN_MS 60000 /* it is woken when there is something to do */
 #define DRAIN_TURN_MS 50
-#define QUEUE_GROUPS_MIN 8 /* a group takes at most this part of the queue */
+#define SPOOL_GROUPS_MIN 8 /* a group takes at most this part of the spool */
 #define COMPRESSION_LEVEL 1
 
 struct agent {
@@ -29,14 +31,14 @@ struct agent {
     struct clock *clock;
     char node[NODE_ID_BYTES_MAX + 1];
     uint64_t stream;
-    struct queue *queue;
+    struct queue *queue; /* to the spool */
+    struct spool *spool;
     struct sampler *sampler;
     struct uplink *uplink;
     pthread_t uplink_thread;
     bool has_uplink_thread;
     atomic_bool is_ending;
     bool has_new_frame; /* since the uplink was woken */
-    bool was_cut;       /* the queue could not keep a frame */
     int64_t forced_ms;  /* when a group was last forced */
     int turn_status;    /* as logged */
 };
@@ -55,9 +57,8 @@ static int emit(void *context, const struct encoded_frame *frame)
 {
     struct agent *agent = context;
     int r = queue_append(agent->queue, frame);
-    agent->has_new_frame = true;
-    agent->was_cut |= r == QUEUE_CUT;
-    return r == QUEUE_CUT ? 0 : r;
+    agent->has_new_frame |= r == 0;
+    return r;
 }
 
 static void add_own(void *context, struct reading *reading)
@@ -65,8 +66,18 @@ static void add_own(void *context, struct reading *reading)
     struct agent *agent = context;
     struct self self = {.version = SHOAL_VERSION, .now_ms = clock_boot_ms(agent->clock)};
     queue_state(agent->queue, &self.queue);
+    spool_state(agent->spool, &self.spool);
     uplink_state(agent->uplink, &self.uplink);
     self_add(reading, &self);
+}
+
+/* Fits both directories' bounds several times. */
+static uint64_t group_bytes_max(const struct agent_settings *settings)
+{
+    uint64_t bytes = settings->spool.max_bytes;
+    if (settings->spool.memory_bytes < bytes)
+        bytes = settings->spool.memory_bytes;
+    return bytes / SPOOL_GROUPS_MIN;
 }
 
 static int make_sampler(struct agent *agent, const struct agent_settings *settings,
@@ -83,7 +94,7 @@ static int make_sampler(struct agent *agent, const struct agent_settings *settin
         .encoder = {.stream = agent->stream,
                     .last_sequence = state.last,
                     .seed = random_64(),
-                    .group_bytes_max = settings->queue_bytes / QUEUE_GROUPS_MIN,
+                    .group_bytes_max = group_bytes_max(settings),
                     .node_labels = settings->labels,
                     .n_node_labels = settings->node_labels.n,
                     .compression_level = COMPRESSION_LEVEL},
@@ -102,7 +113,7 @@ static int make_uplink(struct agent *agent, const struct agent_settings *setting
         .mqtt = broker_session(broker, agent->node, agent->clock),
         .topic_prefix = broker->topic_prefix,
         .node = agent->node,
-        .queue = agent->queue,
+        .spool = agent->spool,
         .clock = agent->clock,
         .version = SHOAL_VERSION,
         .seed = random_64(),
@@ -112,16 +123,27 @@ static int make_uplink(struct agent *agent, const struct agent_settings *setting
     return uplink_new(&options, uplink_out);
 }
 
+/* Takes what sampling made into the spool, then sends. */
+static void turn_uplink(struct agent *agent, int64_t timeout_ms)
+{
+    bool has_more = spool_turn(agent->spool, agent->queue);
+    int64_t rest_ms = spool_deadline_ms(agent->spool) - clock_boot_ms(agent->clock);
+    if (rest_ms < timeout_ms)
+        timeout_ms = rest_ms > 0 ? rest_ms : 0;
+    uplink_turn(agent->uplink, has_more ? 0 : timeout_ms);
+}
+
 /* Until the last acks are there, as long as a collector gives any. */
 static void drain(struct agent *agent)
 {
     int64_t end = clock_boot_ms(agent->clock) + AGENT_DRAIN_MS;
     while (clock_boot_ms(agent->clock) < end) {
-        struct queue_state queue;
+        struct spool_state spool;
         struct uplink_state uplink;
-        queue_state(agent->queue, &queue);
+        bool has_more = spool_turn(agent->spool, agent->queue);
+        spool_state(agent->spool, &spool);
         uplink_state(agent->uplink, &uplink);
-        if (queue.unacked_frames == 0 || !uplink.has_collector)
+        if (!has_more && (spool.unacked_frames == 0 || !uplink.has_collector))
             return;
         uplink_turn(agent->uplink, DRAIN_TURN_MS);
     }
@@ -131,7 +153,7 @@ static void *run_uplink(void *context)
 {
     struct agent *agent = context;
     while (!agent->is_ending)
-        uplink_turn(agent->uplink, UPLINK_TURN_MS);
+        turn_uplink(agent, UPLINK_TURN_MS);
     drain(agent);
     return NULL;
 }
@@ -222,17 +244,60 @@ static void log_inputs(const struct agent_settings *settings)
     log_info("inputs:%s", settings->n_sampled == 0 ? " none" : buffer_string(&names));
 }
 
+/* Logs what befalls the spool: it goes on in any case. */
+static void report_spool(void *context, enum spool_event event, const char *text)
+{
+    (void)context;
+    switch (event) {
+    case SPOOL_DAMAGED:
+        log_error("%s; the file is set aside as *" SPOOL_ASIDE ", and a new one begun", text);
+        break;
+    case SPOOL_UNWRITABLE:
+        log_warning("%s; frames are kept elsewhere, at worst in memory, until it works", text);
+        break;
+    case SPOOL_RECOVERED:
+        log_info("%s: takes frames again", text);
+        break;
+    case SPOOL_IN_USE:
+        log_error("%s; give each agent its own runtime_directory and state_directory", text);
+        break;
+    }
+}
+
+static int open_spool(struct agent *agent)
+{
+    const struct agent_settings *settings = agent->settings;
+    char boot[BOOT_KEY_BYTES_MAX + 1];
+    char runtime[PATH_MAX];
+    boot_key(settings->host.proc, boot);
+    if (boot[0] == '\0') /* then frames of earlier runs count as another boot's */
+        (void)snprintf(boot, sizeof(boot), "%016llx", (unsigned long long)agent->stream);
+    runtime_directory_find(settings->runtime_directory, runtime, sizeof(runtime));
+    const struct spool_options options = {.stream = agent->stream,
+                                          .boot = boot,
+                                          .state_directory = settings->state_directory,
+                                          .runtime_directory = runtime,
+                                          .bounds = settings->spool,
+                                          .clock = agent->clock,
+                                          .report = report_spool};
+    int r = spool_open(&options, &agent->spool);
+    return r == SPOOL_LOCKED ? -EBUSY : r;
+}
+
 static int start(struct agent *agent)
 {
     log_set_level((enum log_level)agent->settings->log_level);
     find_node_id(agent);
     agent->stream = random_64();
-    agent->queue = queue_new(agent->stream, agent->settings->queue_bytes);
+    agent->queue = queue_new(agent->settings->spool.memory_bytes);
     if (agent->queue == NULL)
         return -ENOMEM;
+    int r = open_spool(agent);
+    if (r != 0)
+        return r;
     log_info(AGENT_VERSION ": node %s", agent->node);
     log_inputs(agent->settings);
-    int r = make_uplink(agent, agent->settings, &agent->uplink);
+    r = make_uplink(agent, agent->settings, &agent->uplink);
     if (r == 0)
         r = make_sampler(agent, agent->settings, &agent->sampler);
     return r == 0 ? start_uplink_thread(agent) : r;
@@ -263,6 +328,7 @@ void agent_stop(struct agent *agent)
         return;
     stop_uplink(agent);
     drop_sampler(agent->sampler, agent->settings);
+    spool_close(agent->spool);
     queue_free(agent->queue);
     free(agent);
 }
@@ -273,6 +339,8 @@ static void log_kept(const struct agent *agent, const struct agent_settings *fre
         log_warning("node.id: stays %s", agent->node);
     if (strcmp(fresh->state_directory, agent->settings->state_directory) != 0)
         log_warning("state_directory: changes with the next start");
+    if (strcmp(fresh->runtime_directory, agent->settings->runtime_directory) != 0)
+        log_warning("runtime_directory: changes with the next start");
 }
 
 int agent_reload(struct agent *agent, struct agent_settings *settings)
@@ -289,8 +357,9 @@ int agent_reload(struct agent *agent, struct agent_settings *settings)
     }
     log_kept(agent, settings);
     log_set_level((enum log_level)settings->log_level);
-    queue_set_bound(agent->queue, settings->queue_bytes);
+    queue_set_bound(agent->queue, settings->spool.memory_bytes);
     stop_uplink(agent);
+    spool_set_bounds(agent->spool, &settings->spool);
     drop_sampler(agent->sampler, agent->settings);
     agent->settings = settings;
     agent->sampler = sampler;
@@ -312,11 +381,12 @@ int agent_fd(const struct agent *agent)
 /* A group that lost a frame is of no use any more: a new one begins, but not too often. */
 static void replace_cut_group(struct agent *agent)
 {
+    struct spool_state state;
     int64_t now = clock_boot_ms(agent->clock);
-    if (!agent->was_cut || now - agent->forced_ms < AGENT_FORCED_GROUP_MS)
+    spool_state(agent->spool, &state);
+    if (!state.is_cut || now - agent->forced_ms < AGENT_FORCED_GROUP_MS)
         return;
     sampler_end_group(agent->sampler);
-    agent->was_cut = false;
     agent->forced_ms = now;
 }
 

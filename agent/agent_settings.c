@@ -54,6 +54,11 @@ static const char *check_directory(const char *path)
     return path[0] == '/' ? NULL : "an absolute path is needed";
 }
 
+static const char *check_runtime_directory(const char *path)
+{
+    return path[0] == '\0' ? NULL : check_directory(path);
+}
+
 static const char *check_label_value(const char *value)
 {
     return text_is_valid(value, LABEL_VALUE_BYTES_MAX) ? NULL : "not UTF-8 or too long";
@@ -65,7 +70,15 @@ static const struct option top_options[] = {
      .offset = offsetof(struct agent_settings, state_directory),
      .default_text = "/var/lib/shoal-agent",
      .check = check_directory,
-     .help = "What has to outlive a restart: the node's id."},
+     .help = "What has to outlive a loss of power: the node's id, frames not delivered for long."},
+    {.name = "runtime_directory",
+     .type = OPTION_TEXT,
+     .offset = offsetof(struct agent_settings, runtime_directory),
+     .default_text = "",
+     .check = check_runtime_directory,
+     .help =
+         "What has to outlive the process: frames not delivered yet. On a file system in memory."
+         " Empty: $RUNTIME_DIRECTORY, /run/shoal-agent or $XDG_RUNTIME_DIR/shoal-agent."},
     OPTIONS_END,
 };
 
@@ -118,14 +131,27 @@ static const struct option sampling_options[] = {
     OPTIONS_END,
 };
 
-static const struct option queue_options[] = {
+static const struct option spool_options[] = {
+    {.name = "flush_after",
+     .type = OPTION_DURATION,
+     .offset = offsetof(struct agent_settings, spool.flush_after_ms),
+     .default_text = "1m",
+     .max = AGENT_SETTINGS_INTERVAL_MS_MAX,
+     .help = "What is not delivered for so long is written to the state directory; 0s: at once."},
     {.name = "max_size",
      .type = OPTION_SIZE,
-     .offset = offsetof(struct agent_settings, queue_bytes),
+     .offset = offsetof(struct agent_settings, spool.max_bytes),
+     .default_text = "64MiB",
+     .min = SPOOL_BYTES_MIN,
+     .max = INT64_C(64) * 1024 * 1024 * 1024,
+     .help = "Of the state directory's spool; past it the oldest is dropped."},
+    {.name = "memory_max",
+     .type = OPTION_SIZE,
+     .offset = offsetof(struct agent_settings, spool.memory_bytes),
      .default_text = "16MiB",
      .min = INT64_C(1024) * 1024,
      .max = INT64_C(4) * 1024 * 1024 * 1024,
-     .help = "Memory for what is not yet safe with a collector; past it the oldest is dropped."},
+     .help = "Of the runtime directory's spool, and of memory where a directory takes nothing."},
     OPTIONS_END,
 };
 
@@ -210,7 +236,7 @@ static int make_tables(struct agent_settings *settings, const struct input *cons
         {BROKER_SECTION, broker_options, &settings->broker},
         {"host", host_options, settings},
         {"sampling", sampling_options, settings},
-        {"queue", queue_options, settings},
+        {"spool", spool_options, settings},
         {"log", log_options, settings},
     };
     size_t n = 0;

@@ -6,6 +6,7 @@
 #define SHOAL_AGENT_AGENT_SETTINGS_H
 
 #include "agent/sampler.h"
+#include "agent/spool.h"
 #include "common/broker.h"
 #include "common/config.h"
 #include "common/log.h"
@@ -17,10 +18,11 @@ struct agent_settings {
     char *node_id; /* "": by host name */
     struct config_map node_labels;
     char *state_directory;
+    char *runtime_directory; /* "": found by runtime_directory_find */
     struct broker_settings broker;
     char *proc, *sys, *rootfs;
     int64_t interval_ms;
-    uint64_t queue_bytes;
+    struct spool_bounds spool;
     int log_level;
 
     struct input_host host;        /* of proc, sys, rootfs */

@@ -19,21 +19,39 @@ static const struct family acks =
     FAMILY(COUNTER, "shoal_agent_acks_total", "Acks from a collector.");
 static const struct family rejected =
     FAMILY(COUNTER, "shoal_agent_frames_rejected_total", "Frames that the collector refused.");
-static const struct family queue_frames =
-    FAMILY(GAUGE, "shoal_agent_queue_frames", "Frames held, acked ones of open groups included.");
-static const struct family queue_bytes =
-    FAMILY(GAUGE, "shoal_agent_queue_bytes", "Bytes of the frames held.");
-static const struct family unacked_frames =
-    FAMILY(GAUGE, "shoal_agent_unacked_frames", "Frames that are not yet safe with a collector.");
+static const struct family waiting_frames =
+    FAMILY(GAUGE, "shoal_agent_spool_waiting_frames", "Frames that the spool has not yet taken.");
+static const struct family spool_frames =
+    FAMILY(GAUGE, "shoal_agent_spool_frames", "Frames held, acked ones of open groups included.");
+static const struct family spool_bytes =
+    FAMILY(GAUGE, "shoal_agent_spool_bytes", "Bytes of the frames held.");
+static const struct family unacked_frames = FAMILY(
+    GAUGE, "shoal_agent_spool_unacked_frames", "Frames that are not yet safe with a collector.");
 static const struct family unacked_bytes =
-    FAMILY(GAUGE, "shoal_agent_unacked_bytes", "Bytes of the frames that are not yet safe.");
+    FAMILY(GAUGE, "shoal_agent_spool_unacked_bytes", "Bytes of the frames that are not yet safe.");
 static const struct family unacked_age =
-    FAMILY(GAUGE, "shoal_agent_oldest_unacked_age_seconds",
+    FAMILY(GAUGE, "shoal_agent_spool_oldest_unacked_age_seconds",
            "Age of the oldest frame that is not yet safe, 0 if there is none.");
+static const struct family aside_frames =
+    FAMILY(GAUGE, "shoal_agent_spool_set_aside_frames",
+           "Frames that a collector refused, kept for another one.");
+static const struct family streams =
+    FAMILY(GAUGE, "shoal_agent_spool_streams", "Runs of the agent of which frames are held.");
 static const struct family dropped_frames =
-    FAMILY(COUNTER, "shoal_agent_dropped_frames_total", "Frames given up, by reason.");
-static const struct family dropped_samples =
-    FAMILY(COUNTER, "shoal_agent_dropped_samples_total", "Samples in frames given up, by reason.");
+    FAMILY(COUNTER, "shoal_agent_spool_dropped_frames_total", "Frames given up, by reason.");
+static const struct family dropped_samples = FAMILY(
+    COUNTER, "shoal_agent_spool_dropped_samples_total", "Samples in frames given up, by reason.");
+static const struct family damaged =
+    FAMILY(COUNTER, "shoal_agent_spool_damaged_total", "Damaged spool files that were set aside.");
+static const struct family flushes =
+    FAMILY(COUNTER, "shoal_agent_spool_flushes_total",
+           "Groups written to the state directory, in whole or in part.");
+static const struct family is_durable =
+    FAMILY(GAUGE, "shoal_agent_spool_is_durable",
+           "Whether runtime and state directory take what they are given.");
+
+static const char *const tier_names[SPOOL_PLACES] = {
+    [SPOOL_STATE] = "state", [SPOOL_RUNTIME] = "runtime", [SPOOL_MEMORY] = "memory"};
 
 static void add_uplink(struct reading *reading, const struct uplink_state *uplink)
 {
@@ -48,25 +66,40 @@ static void add_uplink(struct reading *reading, const struct uplink_state *uplin
     reading_add(reading, &rejected, (double)uplink->rejected, NO_LABELS);
 }
 
-static void add_queue(struct reading *reading, const struct queue_state *queue, int64_t now_ms)
+static void add_drops(struct reading *reading, const struct drop_total *drops)
 {
-    int64_t age_ms = queue->unacked_frames == 0 ? 0 : now_ms - queue->oldest_unacked_ms;
-    reading_add(reading, &queue_frames, (double)queue->frames, NO_LABELS);
-    reading_add(reading, &queue_bytes, (double)queue->bytes, NO_LABELS);
-    reading_add(reading, &unacked_frames, (double)queue->unacked_frames, NO_LABELS);
-    reading_add(reading, &unacked_bytes, (double)queue->unacked_bytes, NO_LABELS);
-    reading_add(reading, &unacked_age, (double)age_ms / 1e3, NO_LABELS);
     for (int i = DROP_UNKNOWN + 1; i < DROP_REASONS; i++) {
         const char *reason = drop_reason_name((enum drop_reason)i);
-        const struct drop_total *total = &queue->drops[i];
-        reading_add(reading, &dropped_frames, (double)total->frames, LABELS({"reason", reason}));
-        reading_add(reading, &dropped_samples, (double)total->samples, LABELS({"reason", reason}));
+        reading_add(reading, &dropped_frames, (double)drops[i].frames, LABELS({"reason", reason}));
+        reading_add(reading, &dropped_samples, (double)drops[i].samples,
+                    LABELS({"reason", reason}));
     }
+}
+
+static void add_spool(struct reading *reading, const struct spool_state *spool, int64_t now_ms)
+{
+    int64_t age_ms = spool->unacked_frames == 0 ? 0 : now_ms - spool->oldest_unacked_ms;
+    for (int place = 0; place < SPOOL_PLACES; place++) {
+        const struct spool_sum *held = &spool->held[place];
+        const char *tier = tier_names[place];
+        reading_add(reading, &spool_frames, (double)held->frames, LABELS({"tier", tier}));
+        reading_add(reading, &spool_bytes, (double)held->bytes, LABELS({"tier", tier}));
+    }
+    reading_add(reading, &unacked_frames, (double)spool->unacked_frames, NO_LABELS);
+    reading_add(reading, &unacked_bytes, (double)spool->unacked_bytes, NO_LABELS);
+    reading_add(reading, &unacked_age, age_ms > 0 ? (double)age_ms / 1e3 : 0.0, NO_LABELS);
+    reading_add(reading, &aside_frames, (double)spool->aside_frames, NO_LABELS);
+    reading_add(reading, &streams, (double)spool->streams, NO_LABELS);
+    add_drops(reading, spool->drops);
+    reading_add(reading, &damaged, (double)spool->damaged, NO_LABELS);
+    reading_add(reading, &flushes, (double)spool->flushes, NO_LABELS);
+    reading_add(reading, &is_durable, spool->is_durable ? 1.0 : 0.0, NO_LABELS);
 }
 
 void self_add(struct reading *reading, const struct self *self)
 {
     reading_add(reading, &info, 1.0, LABELS({"version", self->version}));
     add_uplink(reading, &self->uplink);
-    add_queue(reading, &self->queue, self->now_ms);
+    reading_add(reading, &waiting_frames, (double)self->queue.frames, NO_LABELS);
+    add_spool(reading, &self->spool, self->now_ms);
 }

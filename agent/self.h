@@ -1,4 +1,5 @@
-/* What the agent says of itself besides its inputs: the way to the collector and the queue. */
+/* What the agent says of itself besides its inputs: the way to the collector, the spool, the queue.
+ */
 #ifndef SHOAL_AGENT_SELF_H
 #define SHOAL_AGENT_SELF_H
 
@@ -8,6 +9,7 @@
 struct self {
     const char *version;
     struct queue_state queue;
+    struct spool_state spool;
     struct uplink_state uplink;
     int64_t now_ms; /* boot time */
 };

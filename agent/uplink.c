@@ -1,7 +1,7 @@
 /*
- * Between queue and session: makes envelopes, and does what acks, PUBACKs and Hellos say. When and
+ * Between spool and session: makes envelopes, and does what acks, PUBACKs and Hellos say. When and
  * how much to send is the window's. The session may bring a stranger's bytes: what does not unpack
- * or is about another stream is passed over.
+ * or is about a stream that is not being sent is passed over.
  */
 #include "agent/uplink.h"
 
@@ -24,8 +24,16 @@
 /* What was last logged of the way to the collector; said when it changes. */
 enum mood { MOOD_NEW, MOOD_LOST, MOOD_NOBODY, MOOD_FAILED, MOOD_SERVED };
 
+/* What the spool keeps of this boot's UTC. */
+struct kept_clock {
+    int64_t utc_offset_ms;
+    uint32_t uncertainty_ms;
+    uint32_t source;
+};
+
 struct uplink {
-    struct queue *queue;
+    struct spool *spool;
+    uint64_t stream; /* that is being sent; 0: to be chosen */
     struct clock *clock;
     struct mqtt *mqtt;
     char where[NODE_ID_BYTES_MAX + 300]; /* "HOST:PORT as NODE", for the log */
@@ -38,7 +46,7 @@ struct uplink {
     uint64_t connection;
     struct window window;
     struct utc utc;
-    struct queue_frame frame; /* their buffers are used again */
+    struct spool_frame frame; /* their buffers are used again */
     struct buffer payload;
     int status_id; /* of the last status that was published */
     enum mood mood;
@@ -163,9 +171,10 @@ static const char *reason_name(uint8_t reason)
 
 static void drop_too_large(struct uplink *uplink, uint64_t sequence)
 {
-    log_warning("frame %llu is too large for the broker; the rest of its group is dropped",
-                (unsigned long long)sequence);
-    queue_drop_group(uplink->queue, sequence, DROP_TOO_LARGE);
+    log_warning(
+        "frame %llu is too large for the broker: it and the rest of its group are never sent",
+        (unsigned long long)sequence);
+    spool_drop_too_large(uplink->spool, uplink->stream, sequence);
     window_rewind(&uplink->window, sequence);
 }
 
@@ -200,13 +209,26 @@ static void on_published(void *context, int id, uint8_t reason)
     }
 }
 
+/* What cannot be read from its first group on is of a format that this collector does not know. */
+static bool is_strange(const struct uplink *uplink, const struct ack *ack)
+{
+    return ack->rejection.reason == REJECT_MALFORMED && ack->committed == 0 &&
+           ack->rejected_sequence == uplink->frame.first;
+}
+
 static void on_rejected(struct uplink *uplink, const struct ack *ack)
 {
-    log_warning("the collector rejects frame %llu: %s: %s; the rest of its group is dropped",
+    const char *what = "the rest of its group is set aside";
+    if (is_strange(uplink, ack) && spool_park(uplink->spool, ack->stream)) {
+        what = "its stream waits for another collector";
+        uplink->stream = 0;
+    } else {
+        spool_set_aside(uplink->spool, ack->stream, ack->rejected_sequence, ack->collector);
+    }
+    log_warning("the collector rejects frame %llu: %s: %s; %s",
                 (unsigned long long)ack->rejected_sequence,
-                reject_reason_name(ack->rejection.reason), ack->rejection.text);
+                reject_reason_name(ack->rejection.reason), ack->rejection.text, what);
     count(uplink, &uplink->state.rejected, 1);
-    queue_drop_group(uplink->queue, ack->rejected_sequence, DROP_REJECTED);
     if (ack->rejected_sequence < uplink->window.next)
         window_rewind(&uplink->window, ack->rejected_sequence);
 }
@@ -220,20 +242,29 @@ static void count_ack(struct uplink *uplink, const struct ack *ack)
     (void)pthread_mutex_unlock(&uplink->lock);
 }
 
+/* Another collector is offered what others refused, from where the spool now stands. */
+static void meet(struct uplink *uplink, uint64_t collector, const char *version)
+{
+    if (!spool_meet(uplink->spool, collector, version))
+        return;
+    log_info("collector %016llx is another one or another version: what was refused is offered",
+             (unsigned long long)collector);
+    uplink->stream = 0;
+}
+
 static void on_ack(struct uplink *uplink, const uint8_t *payload, size_t size)
 {
     struct ack ack;
-    struct queue_state state;
-    queue_state(uplink->queue, &state);
-    if (ack_unpack(payload, size, &ack) != 0 || ack.stream != state.stream ||
-        ack.committed > state.last)
+    if (ack_unpack(payload, size, &ack) != 0 || ack.stream == 0 || ack.stream != uplink->stream)
         return;
     int64_t now = now_ms(uplink);
+    meet(uplink, ack.collector, "");
+    if (spool_ack(uplink->spool, ack.stream, ack.committed) != 0)
+        return;
     if (enter(uplink, MOOD_SERVED))
         log_info("collector %016llx takes frames", (unsigned long long)ack.collector);
     uplink->has_refusal = false;
     count_ack(uplink, &ack);
-    queue_ack(uplink->queue, ack.committed);
     window_ack(&uplink->window, ack.committed, now);
     if (ack.has_credit)
         window_credit(&uplink->window, ack.credit_frames, ack.credit_bytes, now);
@@ -249,6 +280,7 @@ static void on_hello(struct uplink *uplink, const uint8_t *payload, size_t size)
     struct hello hello;
     if (hello_unpack(payload, size, &hello) != 0 || !hello.is_online)
         return;
+    meet(uplink, hello.collector, hello.version);
     int64_t delay = (int64_t)(random_64(uplink) % UPLINK_HELLO_MS_MAX);
     window_resume(&uplink->window, now_ms(uplink), delay);
 }
@@ -267,8 +299,22 @@ static void on_received(void *context, const char *topic, const uint8_t *payload
     }
 }
 
+/* The clock of now, or for frames of another boot what was known then. */
+static void stamp(struct uplink *uplink, struct envelope *envelope)
+{
+    const struct spool_frame *frame = &uplink->frame;
+    struct kept_clock kept;
+    utc_stamp(&uplink->utc, uplink->clock, envelope);
+    if (frame->is_of_boot || frame->clock_bytes != sizeof(kept))
+        return;
+    memcpy(&kept, frame->clock, sizeof(kept));
+    envelope->utc_offset_ms = kept.utc_offset_ms;
+    envelope->uncertainty_ms = kept.uncertainty_ms;
+    envelope->source = (enum clock_source)kept.source;
+}
+
 /* Packs the frame that was read into the payload buffer, with the clock and backlog of now. */
-static int pack_envelope(struct uplink *uplink, const struct queue_state *state)
+static int pack_envelope(struct uplink *uplink, const struct spool_state *state)
 {
     struct envelope envelope = {
         .frame = (const uint8_t *)uplink->frame.bytes.data,
@@ -280,7 +326,7 @@ static int pack_envelope(struct uplink *uplink, const struct queue_state *state)
     int64_t age = now_ms(uplink) - state->oldest_unacked_ms;
     envelope.backlog_oldest_age_ms = age > 0 ? (uint64_t)age : 0;
     memcpy(envelope.drops, state->drops, sizeof(envelope.drops));
-    utc_stamp(&uplink->utc, uplink->clock, &envelope);
+    stamp(uplink, &envelope);
     buffer_clear(&uplink->payload);
     return envelope_pack(&envelope, &uplink->payload);
 }
@@ -295,7 +341,7 @@ static void count_sent(struct uplink *uplink, bool is_resent)
 }
 
 /* Sends the frame that was read. Whether to go on with the next one. */
-static bool publish_frame(struct uplink *uplink, const struct queue_state *state, int64_t now)
+static bool publish_frame(struct uplink *uplink, const struct spool_state *state, int64_t now)
 {
     if (pack_envelope(uplink, state) != 0)
         return false; /* out of memory: the next turn tries again */
@@ -319,27 +365,51 @@ static bool publish_frame(struct uplink *uplink, const struct queue_state *state
     return true;
 }
 
+/* The oldest stream with something to send. */
+static void choose_stream(struct uplink *uplink)
+{
+    struct spool_position position;
+    spool_position(uplink->spool, &position);
+    if (position.stream == uplink->stream)
+        return;
+    uplink->stream = position.stream;
+    window_move(&uplink->window, position.acked);
+}
+
 /* Whether a frame went out, or was dropped as one that cannot. */
 static bool send_next(struct uplink *uplink, int64_t now)
 {
     struct window *window = &uplink->window;
-    struct queue_state state;
+    struct spool_state state;
+    choose_stream(uplink);
     if (!window_may_send(window, now, 0, true) ||
-        queue_read(uplink->queue, window->next, &uplink->frame) != 0)
+        spool_read(uplink->spool, uplink->stream, window->next, &uplink->frame) != 0)
         return false;
     /* Past a gap the collector takes a frame only where it is the first that is held: until then
      * what comes before it has to be acked. */
     if (uplink->frame.sequence != window->next && uplink->frame.sequence != uplink->frame.first)
         return false;
-    queue_state(uplink->queue, &state);
+    spool_state(uplink->spool, &state);
     bool is_only = state.unacked_frames <= 1;
     return window_may_send(window, now, uplink->frame.bytes.size, is_only) &&
            publish_frame(uplink, &state, now);
 }
 
+/* What is known of UTC is kept with the frames, for a boot that comes after this one. */
+static void keep_clock(struct uplink *uplink)
+{
+    struct envelope now = {0};
+    utc_stamp(&uplink->utc, uplink->clock, &now);
+    const struct kept_clock clock = {.utc_offset_ms = now.utc_offset_ms,
+                                     .uncertainty_ms = now.uncertainty_ms,
+                                     .source = now.source};
+    spool_set_clock(uplink->spool, &clock, sizeof(clock));
+}
+
 void uplink_turn(struct uplink *uplink, int64_t timeout_ms)
 {
     int64_t now = now_ms(uplink);
+    keep_clock(uplink);
     if (window_expire(&uplink->window, now))
         log_debug("no ack in time: sending again from frame %llu",
                   (unsigned long long)uplink->window.next);
@@ -383,13 +453,11 @@ static int open_session(struct uplink *uplink, const struct uplink_options *opti
 
 static void init(struct uplink *uplink, const struct uplink_options *options)
 {
-    struct queue_state state;
-    queue_state(options->queue, &state);
-    uplink->queue = options->queue;
+    uplink->spool = options->spool;
     uplink->clock = options->clock;
     uplink->random = options->seed;
     uplink->connection = random_64(uplink);
-    window_init(&uplink->window, state.acked, random_64(uplink));
+    window_init(&uplink->window, 0, random_64(uplink));
     (void)snprintf(uplink->where, sizeof(uplink->where), "%s:%u as %s", options->mqtt.host,
                    (unsigned)options->mqtt.port, options->node);
     (void)snprintf(uplink->version, sizeof(uplink->version), "%s", options->version);

@@ -1,7 +1,7 @@
 /*
- * The uplink: takes frames from the queue, publishes them over MQTT and frees what the collector
- * says is committed. Everything runs on the thread that calls uplink_turn; the sampling thread
- * only appends to the queue and calls uplink_wake.
+ * The uplink: takes frames from the spool, oldest stream first, publishes them over MQTT and frees
+ * what the collector says is committed. Everything runs on the thread that calls uplink_turn, the
+ * spool's too; the sampling thread only calls uplink_wake.
  *
  * Flow: one frame until the first ack, then what the acks' credit allows. What is unacked when a
  * connection ends, or for too long, is sent again from the first unacked frame.
@@ -9,7 +9,7 @@
 #ifndef SHOAL_AGENT_UPLINK_H
 #define SHOAL_AGENT_UPLINK_H
 
-#include "agent/queue.h"
+#include "agent/spool.h"
 #include "common/mqtt.h"
 
 #define UPLINK_HELLO_MS_MAX 1000   /* after a Hello, frames go out within this time */
@@ -19,7 +19,7 @@ struct uplink_options {
     struct mqtt_options mqtt; /* subscriptions and will are the uplink's to fill in */
     const char *topic_prefix;
     const char *node;
-    struct queue *queue;
+    struct spool *spool;
     struct clock *clock;
     const char *version;
     uint64_t seed;

@@ -24,6 +24,15 @@ void window_connect(struct window *window, uint16_t receive_maximum)
     window->starved_ms = 0;
 }
 
+void window_move(struct window *window, uint64_t acked)
+{
+    window_rewind(window, 1); /* nothing is in flight */
+    window->acked = acked;
+    window->next = acked + 1;
+    window->highest = acked;
+    window->asked = 0;
+}
+
 bool window_may_send(const struct window *window, int64_t now_ms, uint64_t bytes, bool is_only)
 {
     if (now_ms < window->pause_ms || window->unconfirmed >= window->unconfirmed_max)

@@ -56,6 +56,9 @@ void window_init(struct window *window, uint64_t acked, uint64_t seed);
 /* A connection began: nothing is in flight. */
 void window_connect(struct window *window, uint16_t receive_maximum);
 
+/* Goes on with another stream, acked up to there; what the collector said of credit holds on. */
+void window_move(struct window *window, uint64_t acked);
+
 /* Whether a frame of that size may be sent now, the first one held from window->next on.
  * `is_only` says that nothing but this frame is unacked. */
 bool window_may_send(const struct window *window, int64_t now_ms, uint64_t bytes, bool is_only);
