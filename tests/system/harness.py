@@ -356,12 +356,17 @@ class Collector:
 class Agent:
     """shoal-agent; its state outlives a restart."""
 
-    def __init__(self, bed, broker, node="node1", interval="1s", labels=None, user=None, **changes):
+    def __init__(self, bed, broker, node="node1", interval="1s", labels=None, user=None, spool=None,
+                 **changes):
         self.node = node
+        self.state = bed.directory / f"{node}-state"
+        self.runtime = bed.directory / f"{node}-run"
         self.file = bed.directory / f"{node}.yaml"
         values = {
             "node": {"id": node, "labels": labels or {}},
-            "state_directory": bed.directory / f"{node}-state",
+            "state_directory": self.state,
+            "runtime_directory": self.runtime,
+            "spool": spool or {},
             "broker": broker.settings(user or node, **changes),
             "sampling": {"interval": interval},
         }
