@@ -244,7 +244,8 @@ uint64_t spool_stream_last(const struct spool_stream *stream)
 
 bool spool_group_is_acked(const struct spool_stream *stream, const struct spool_group *group)
 {
-    return stream->acked >= spool_group_sendable(group);
+    uint64_t sendable = spool_group_sendable(group);
+    return sendable < group->key || stream->acked >= sendable;
 }
 
 struct spool_group *spool_stream_unacked(const struct spool_stream *stream)

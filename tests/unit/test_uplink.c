@@ -49,7 +49,8 @@ struct fake {
     struct sent sent[SENT_MAX];
     size_t n_sent;
     size_t n_seen; /* of them, those that the test has looked at */
-    struct queue *queue;
+    struct spool *spool;
+    uint64_t last; /* appended */
     struct uplink *uplink;
 };
 
@@ -153,6 +154,19 @@ static int fake_open(struct mqtt_provider *provider, const struct mqtt_options *
     return 0;
 }
 
+/* Without directories: in memory. */
+static struct spool *open_spool(struct fake *fake)
+{
+    const struct spool_options options = {
+        .stream = STREAM,
+        .boot = "this",
+        .bounds = {.max_bytes = SPOOL_BYTES_MIN, .memory_bytes = 1000000, .flush_after_ms = 60000},
+        .clock = &fake->clock};
+    struct spool *spool = NULL;
+    assert_int_equal(spool_open(&options, &spool), 0);
+    return spool;
+}
+
 static struct fake *fake_new(uint64_t seed)
 {
     struct fake *fake = calloc(1, sizeof(*fake));
@@ -162,12 +176,12 @@ static struct fake *fake_new(uint64_t seed)
     fake->clock = (struct clock){
         .boot_us = fake_boot_us, .utc_us = fake_utc_us, .is_synchronised = fake_is_synchronised};
     fake->now_us = 1000000;
-    fake->queue = queue_new(STREAM, 1000000);
+    fake->spool = open_spool(fake);
     const struct uplink_options options = {
         .mqtt = {.provider = &fake->provider, .host = "h", .port = 1883, .client_id = NODE},
         .topic_prefix = PREFIX,
         .node = NODE,
-        .queue = fake->queue,
+        .spool = fake->spool,
         .clock = &fake->clock,
         .version = "1.2.3",
         .seed = seed,
@@ -180,7 +194,7 @@ static void fake_free(struct fake *fake)
 {
     uplink_free(fake->uplink);
     assert_false(fake->is_open);
-    queue_free(fake->queue);
+    spool_close(fake->spool);
     free(fake);
 }
 
@@ -221,15 +235,14 @@ static void append(struct fake *fake, uint64_t sequence)
                                         .time_ms = fake->now_us / 1000,
                                         .bytes = (const uint8_t *)numbers,
                                         .size = sizeof(numbers)};
-    int r = queue_append(fake->queue, &frame);
-    assert_true(r == 0 || r == QUEUE_CUT);
+    int r = spool_append(fake->spool, &frame);
+    assert_true(r == 0 || r == SPOOL_CUT);
+    fake->last = sequence;
 }
 
 static void append_up_to(struct fake *fake, uint64_t last)
 {
-    struct queue_state state;
-    queue_state(fake->queue, &state);
-    for (uint64_t sequence = state.last + 1; sequence <= last; sequence++)
+    for (uint64_t sequence = fake->last + 1; sequence <= last; sequence++)
         append(fake, sequence);
 }
 
@@ -377,7 +390,7 @@ static void test_says_online_and_offline(void **state)
     assert_int_equal(status_unpack(goodbye->payload, goodbye->size, &offline), 0);
     assert_false(offline.is_online);
     assert_int_equal(offline.connection, connection);
-    queue_free(fake->queue);
+    spool_close(fake->spool);
     free(fake);
 }
 
@@ -588,19 +601,19 @@ static void test_strange_acks_do_nothing(void **state)
                            false);
     fake->events->received(fake->context, PREFIX "/node2/acks", (const uint8_t *)"", 0, false);
     fake->events->received(fake->context, "x", (const uint8_t *)"", 0, false);
-    struct queue_state queue;
-    queue_state(fake->queue, &queue);
-    assert_int_equal(queue.acked, 1);
+    struct spool_state spool;
+    spool_state(fake->spool, &spool);
+    assert_int_equal(spool.unacked_frames, 2);
     assert_int_equal(state_of(fake).acks, 1);
     give_ack(fake, 3, 10);
     give_ack(fake, 3, 10); /* a duplicate */
-    queue_state(fake->queue, &queue);
-    assert_int_equal(queue.acked, 3);
+    spool_state(fake->spool, &spool);
+    assert_int_equal(spool.unacked_frames, 0);
     turn(fake, 0);
     expect_nothing(fake);
 }
 
-static void test_rejection_drops_the_group(void **state)
+static void test_rejection_sets_the_group_aside(void **state)
 {
     struct fake *fake = *state;
     serve(fake, 10);
@@ -624,8 +637,11 @@ static void test_rejection_drops_the_group(void **state)
     assert_non_null(sent);
     assert_int_equal(frame_sequence(sent, &envelope), 6);
     assert_int_equal(envelope.first, 6);
-    assert_int_equal(envelope.drops[DROP_REJECTED].frames, 3);
-    assert_int_equal(envelope.drops[DROP_REJECTED].samples, 9);
+    assert_int_equal(envelope.drops[DROP_REJECTED].frames, 0); /* kept for another collector */
+    assert_int_equal(envelope.backlog_frames, 2);
+    struct spool_state spool;
+    spool_state(fake->spool, &spool);
+    assert_int_equal(spool.aside_frames, 3);
     (void)expect_frame(fake, 7);
     assert_int_equal(state_of(fake).rejected, 2); /* each time it was said */
 }
@@ -637,9 +653,9 @@ static void test_too_large_for_the_broker(void **state)
     append_up_to(fake, 7);
     turn(fake, 0);
     confirm(fake, expect_frame(fake, 2), 0x95);
-    struct queue_state queue;
-    queue_state(fake->queue, &queue);
-    assert_int_equal(queue.drops[DROP_TOO_LARGE].frames, 4); /* 2 to 5 */
+    struct spool_state spool;
+    spool_state(fake->spool, &spool);
+    assert_int_equal(spool.drops[DROP_TOO_LARGE].frames, 4); /* 2 to 5 */
     fake->n_seen = fake->n_sent;
     turn(fake, 0);
     (void)expect_frame(fake, 6);
@@ -652,9 +668,9 @@ static void test_too_large_for_the_session(void **state)
     append_up_to(fake, 5);
     fake->publish_result = -EMSGSIZE;
     turn(fake, 0);
-    struct queue_state queue;
-    queue_state(fake->queue, &queue);
-    assert_int_equal(queue.drops[DROP_TOO_LARGE].frames, 4);
+    struct spool_state spool;
+    spool_state(fake->spool, &spool);
+    assert_int_equal(spool.drops[DROP_TOO_LARGE].frames, 4);
     fake->publish_result = 0;
     append_up_to(fake, 6);
     turn(fake, 0);
@@ -716,9 +732,9 @@ static void test_refused_by_the_broker(void **state)
     pass(fake, WINDOW_PAUSE_MS_MAX);
     (void)expect_frame(fake, 2);
     expect_nothing(fake);
-    struct queue_state queue;
-    queue_state(fake->queue, &queue);
-    assert_int_equal(queue.unacked_frames, 3);
+    struct spool_state spool;
+    spool_state(fake->spool, &spool);
+    assert_int_equal(spool.unacked_frames, 3);
 }
 
 static void test_taken_over(void **state)
@@ -819,11 +835,12 @@ static void peer_take(struct fake *fake, struct peer *peer, const struct sent *s
 /* A store that comes back older, by no more than the agent still holds. */
 static void peer_go_back(struct fake *fake, struct peer *peer)
 {
-    struct queue_state state;
-    queue_state(fake->queue, &state);
+    struct spool_frame frame = {0};
     uint64_t older = peer->committed - (uint64_t)(random() % 4);
-    if (state.first > 0 && older + 1 >= state.first && older <= peer->committed)
+    if (spool_read(fake->spool, STREAM, 1, &frame) == 0 && older + 1 >= frame.first &&
+        older <= peer->committed)
         peer->committed = older;
+    buffer_deinit(&frame.bytes);
 }
 
 /* One step of the line between them. */
@@ -857,22 +874,22 @@ static void play(uint64_t frames, bool has_poison)
 {
     struct fake *fake = fake_new((uint64_t)random());
     struct peer peer = {.has_poison = has_poison};
-    struct queue_state state = {0};
+    struct spool_state state = {0};
     uint64_t next = 1;
     for (int step = 0; step < 200000; step++) {
         if (next <= frames && random() % 3 == 0)
             append(fake, next++);
         line_step(fake, &peer);
-        queue_state(fake->queue, &state);
+        spool_state(fake->spool, &state);
         if (next > frames && state.unacked_frames == 0)
             break;
         if (next > frames)
             peer.has_poison = false;
     }
     assert_int_equal(state.unacked_frames, 0);
-    /* Nothing was passed over but what the agent counted as dropped. */
-    assert_true(peer.passed_over <= state.drops[DROP_REJECTED].frames);
-    assert_int_equal(peer.committed + (state.last - peer.committed), frames);
+    /* Nothing was passed over but what the agent has set aside. */
+    assert_true(peer.passed_over <= state.aside_frames);
+    assert_int_equal(fake->last, frames);
     if (!has_poison) {
         assert_int_equal(peer.committed, frames);
         assert_int_equal(peer.passed_over, 0);
@@ -911,7 +928,7 @@ int main(void)
         TEST(test_resend_from),
         TEST(test_older_store),
         TEST(test_strange_acks_do_nothing),
-        TEST(test_rejection_drops_the_group),
+        TEST(test_rejection_sets_the_group_aside),
         TEST(test_too_large_for_the_broker),
         TEST(test_too_large_for_the_session),
         TEST(test_nobody_listens),
