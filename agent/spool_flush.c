@@ -162,12 +162,12 @@ static int move_piece(struct spool *spool, struct spool_stream *stream, struct s
 static int64_t due_ms(const struct spool *spool, const struct spool_stream *stream,
                       const struct spool_group *group)
 {
-    if (strcmp(stream->boot, spool->boot) != 0)
-        return 0; /* of a time that cannot be compared: at once */
     for (enum spool_place place = SPOOL_RUNTIME; place < SPOOL_PLACES; place++) {
         const struct spool_part *part = &group->parts[place];
         if (part->first == 0 || part->last <= stream->acked)
             continue;
+        if (strcmp(stream->boot, spool->boot) != 0)
+            return 0; /* of a time that cannot be compared: at once */
         int64_t since = part->first <= stream->acked ? stream->acked_ms : part->since_ms;
         return since + spool->flush_after_ms;
     }

@@ -194,6 +194,11 @@ static bool keep_back(struct spool *spool, struct spool_stream *stream, uint64_t
     group->collector = collector;
     if (collector == SPOOL_NOBODY)
         spool_count_drop(spool, DROP_TOO_LARGE, group->aside.frames, group->aside.samples);
+    bool is_open = stream == spool->live && group->key == spool->open_key;
+    if (is_open && collector == SPOOL_NOBODY)
+        spool_cut(spool, group->key, DROP_TOO_LARGE);
+    else if (is_open)
+        spool->is_open_aside = true;
     write_aside(spool, stream, group);
     return true;
 }

@@ -157,7 +157,8 @@ static void test_bad_values(void **state)
     assert_bad(bed, "inputs:\n  none:\n    enabled: true\n", ":2: inputs.none");
     assert_bad(bed, "inputs:\n  plain:\n    interval: 5ms\n", "inputs.plain.interval");
     assert_bad(bed, "sampling:\n  interval: 5ms\n", ":2: sampling.interval");
-    assert_bad(bed, "queue:\n  max_size: 1KiB\n", ":2: queue.max_size");
+    assert_bad(bed, "spool:\n  max_size: 1KiB\n", ":2: spool.max_size");
+    assert_bad(bed, "runtime_directory: run\n", ":1: runtime_directory");
     assert_bad(bed, "log:\n  level: loud\n", ":2: log.level");
 }
 
