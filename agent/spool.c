@@ -234,6 +234,15 @@ static void count_refused(struct spool *spool, struct queue *queue)
     spool->refused = state.refused;
 }
 
+/* The state directory's file takes no memory while nothing lies in it. */
+static void close_empty(struct spool *spool)
+{
+    const struct spool_home *home = &spool->homes[SPOOL_STATE];
+    if (spool_tier_is_open(&home->tier) && spool->index.held[SPOOL_STATE].frames == 0 &&
+        !home->is_failing && !home->lacks_drops && !home->has_leftovers)
+        spool_home_rest(spool, SPOOL_STATE);
+}
+
 bool spool_turn(struct spool *spool, struct queue *queue)
 {
     const struct encoded_frame *frame = NULL;
@@ -246,6 +255,7 @@ bool spool_turn(struct spool *spool, struct queue *queue)
     spool_leave_memory(spool);
     spool_flush(spool, false);
     spool_catch_up(spool);
+    close_empty(spool);
     spool_publish_state(spool);
     return queue_peek(queue) != NULL;
 }

@@ -194,8 +194,8 @@ static struct spool_group *find_done(const struct spool *spool, const struct spo
     return NULL;
 }
 
-/* A file that holds nothing more becomes small, and the state directory's is closed. */
-static void rest(struct spool *spool)
+/* The files become as small as what they hold. */
+static void shrink(struct spool *spool)
 {
     for (enum spool_place place = 0; place < SPOOL_PLACES; place++) {
         struct spool_home *home = &spool->homes[place];
@@ -204,9 +204,6 @@ static void rest(struct spool *spool)
         int r = spool_tier_shrink(&home->tier);
         if (r != 0)
             spool_home_failed(spool, place, r);
-        else if (place == SPOOL_STATE && spool->index.held[place].frames == 0 &&
-                 !home->lacks_drops && !home->has_leftovers)
-            spool_home_rest(spool, place);
     }
 }
 
@@ -225,5 +222,5 @@ void spool_stream_free_acked(struct spool *spool, struct spool_stream *stream)
         has_freed = true;
     }
     if (has_freed)
-        rest(spool);
+        shrink(spool);
 }

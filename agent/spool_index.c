@@ -205,7 +205,7 @@ void spool_index_truncate(struct spool_index *index, struct spool_group *group,
 {
     struct spool_sum before_aside = group->held;
     sum_subtract(&before_aside, &group->aside);
-    for (int i = place; i < SPOOL_PLACES; i++) {
+    for (enum spool_place i = place; i < SPOOL_PLACES; i++) {
         struct spool_sum lost = part_sum(&group->parts[i]);
         sum_subtract(&index->held[i], &lost);
         sum_subtract(&group->held, &lost);
