@@ -67,6 +67,7 @@ static void loop(int failures, int result)
 {
     struct fault fault;
     fault_init(&fault);
+    fault.skips_sync = true;
     int nth = 1;
     while (play(&fault, nth, failures, result)) {
         nth++;
