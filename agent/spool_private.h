@@ -6,7 +6,7 @@
 
 #include "agent/spool.h"
 
-#define SPOOL_PIECE_BYTES (128 * 1024) /* moved in one transaction, or a frame more */
+#define SPOOL_PIECE_BYTES UINT64_C(131072) /* moved in one transaction, or a frame more */
 #define SPOOL_RESERVE_BYTES                                                                        \
     (1024 * 1024)                               /* of the bound on disk: for the WAL and what a    \
                                                    transaction takes before it gives back */
