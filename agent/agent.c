@@ -19,6 +19,7 @@
 #include "agent/node.h"
 #include "agent/runtime_directory.h"
 #include "agent/self.h"
+#include "agent/spooled_time.h"
 
 #define UPLINK_STACK_BYTES ((size_t)512 * 1024)
 #define UPLINK_TURN_MS 60000 /* it is woken when there is something to do */
@@ -33,6 +34,7 @@ struct agent {
     uint64_t stream;
     struct queue *queue; /* to the spool */
     struct spool *spool;
+    struct utc *utc; /* the uplink thread's while that runs */
     struct sampler *sampler;
     struct uplink *uplink;
     pthread_t uplink_thread;
@@ -115,6 +117,7 @@ static int make_uplink(struct agent *agent, const struct agent_settings *setting
         .node = agent->node,
         .spool = agent->spool,
         .clock = agent->clock,
+        .utc = agent->utc,
         .version = SHOAL_VERSION,
         .seed = random_64(),
     };
@@ -281,7 +284,20 @@ static int open_spool(struct agent *agent)
                                           .clock = agent->clock,
                                           .report = report_spool};
     int r = spool_open(&options, &agent->spool);
+    if (r == 0)
+        spooled_time_restore(agent->spool, agent->utc);
     return r == SPOOL_LOCKED ? -EBUSY : r;
+}
+
+static struct utc *make_utc(const struct agent *agent)
+{
+    const struct agent_settings *settings = agent->settings;
+    const struct utc_options options = {.clock = agent->clock,
+                                        .proc = settings->host.proc,
+                                        .state_directory = settings->state_directory,
+                                        .is_clock_trusted = settings->is_clock_trusted,
+                                        .seed = random_64()};
+    return utc_new(&options);
 }
 
 static int start(struct agent *agent)
@@ -290,7 +306,8 @@ static int start(struct agent *agent)
     find_node_id(agent);
     agent->stream = random_64();
     agent->queue = queue_new(agent->settings->spool.memory_bytes);
-    if (agent->queue == NULL)
+    agent->utc = make_utc(agent);
+    if (agent->queue == NULL || agent->utc == NULL)
         return -ENOMEM;
     int r = open_spool(agent);
     if (r != 0)
@@ -327,6 +344,7 @@ void agent_stop(struct agent *agent)
     if (agent == NULL)
         return;
     stop_uplink(agent);
+    utc_free(agent->utc);
     drop_sampler(agent->sampler, agent->settings);
     spool_close(agent->spool);
     queue_free(agent->queue);
@@ -360,6 +378,7 @@ int agent_reload(struct agent *agent, struct agent_settings *settings)
     queue_set_bound(agent->queue, settings->spool.memory_bytes);
     stop_uplink(agent);
     spool_set_bounds(agent->spool, &settings->spool);
+    utc_trust_clock(agent->utc, settings->is_clock_trusted);
     drop_sampler(agent->sampler, agent->settings);
     agent->settings = settings;
     agent->sampler = sampler;

@@ -14,7 +14,7 @@
 #include "common/topic.h"
 
 #define SECTION_NAME_BYTES_MAX 80
-#define OWN_SECTIONS 7 /* those that are not an input's */
+#define OWN_SECTIONS 8 /* those that are not an input's */
 
 /* What every input can be told. */
 struct agent_settings_input {
@@ -70,7 +70,8 @@ static const struct option top_options[] = {
      .offset = offsetof(struct agent_settings, state_directory),
      .default_text = "/var/lib/shoal-agent",
      .check = check_directory,
-     .help = "What has to outlive a loss of power: the node's id, frames not delivered for long."},
+     .help = "What has to outlive a loss of power: the node's id, the last time known, frames not"
+             " delivered for long."},
     {.name = "runtime_directory",
      .type = OPTION_TEXT,
      .offset = offsetof(struct agent_settings, runtime_directory),
@@ -152,6 +153,16 @@ static const struct option spool_options[] = {
      .min = INT64_C(1024) * 1024,
      .max = INT64_C(4) * 1024 * 1024 * 1024,
      .help = "Of the runtime directory's spool, and of memory where a directory takes nothing."},
+    OPTIONS_END,
+};
+
+static const struct option clock_options[] = {
+    {.name = "trusted",
+     .type = OPTION_BOOL,
+     .offset = offsetof(struct agent_settings, is_clock_trusted),
+     .default_text = "false",
+     .help =
+         "Take this machine's clock for right though the kernel does not call it synchronised."},
     OPTIONS_END,
 };
 
@@ -237,6 +248,7 @@ static int make_tables(struct agent_settings *settings, const struct input *cons
         {"host", host_options, settings},
         {"sampling", sampling_options, settings},
         {"spool", spool_options, settings},
+        {"clock", clock_options, settings},
         {"log", log_options, settings},
     };
     size_t n = 0;

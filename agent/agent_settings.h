@@ -23,6 +23,7 @@ struct agent_settings {
     char *proc, *sys, *rootfs;
     int64_t interval_ms;
     struct spool_bounds spool;
+    bool is_clock_trusted;
     int log_level;
 
     struct input_host host;        /* of proc, sys, rootfs */

@@ -1,11 +1,13 @@
 #include "agent/boot.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "agent/procfs.h"
 
 #define BOOT_ID_BYTES 36
+#define OFFSET_KEY "boottime"
 
 static bool is_boot_id(const char *text)
 {
@@ -22,9 +24,12 @@ static void read_offset(const char *proc, long long *seconds_out, long *nanoseco
     *nanoseconds_out = 0;
     if (procfs_value(text, sizeof(text), "%s/self/timens_offsets", proc) != 0)
         return;
-    const char *line = strstr(text, "boottime");
-    if (line != NULL && sscanf(line, "boottime %lld %ld", seconds_out, nanoseconds_out) < 2)
-        *nanoseconds_out = 0;
+    const char *line = strstr(text, OFFSET_KEY);
+    if (line == NULL)
+        return;
+    char *end;
+    *seconds_out = strtoll(line + strlen(OFFSET_KEY), &end, 10);
+    *nanoseconds_out = strtol(end, NULL, 10);
 }
 
 void boot_key(const char *proc, char key_out[BOOT_KEY_BYTES_MAX + 1])

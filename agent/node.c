@@ -1,11 +1,11 @@
 #include "agent/node.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
+
+#include "agent/state_file.h"
 
 /* Host names that come with images and installers: any number of machines have them. */
 static const char *const shared_names[] = {
@@ -57,50 +57,21 @@ void node_id_from_host(char id_out[NODE_ID_BYTES_MAX + 1], const char *host_name
 static void close_fd(const int *fd)
 {
     if (*fd >= 0)
-        (void)close(*fd); /* what had to be durable was synced before */
+        (void)close(*fd); /* of a directory: nothing can be lost */
 }
 #define FD_AUTO __attribute__((cleanup(close_fd)))
 
 /* The kept id: 0, -ENOENT (also for a file that holds none), or another negative errno. */
 static int read_kept(int directory, char id_out[NODE_ID_BYTES_MAX + 1])
 {
-    FD_AUTO int fd = openat(directory, NODE_ID_FILE, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return -errno;
     char text[NODE_ID_BYTES_MAX + 3];
-    ssize_t n = read(fd, text, sizeof(text) - 1);
-    if (n < 0)
-        return -errno;
-    text[n] = '\0';
-    text[strcspn(text, "\n")] = '\0';
+    int r = state_file_read(directory, NODE_ID_FILE, text, sizeof(text));
+    if (r != 0)
+        return r;
     if (!node_id_is_valid(text))
         return -ENOENT;
     memcpy(id_out, text, strlen(text) + 1);
     return 0;
-}
-
-static int write_new(int directory, const char *name, const char *id)
-{
-    FD_AUTO int fd = openat(directory, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    if (fd < 0)
-        return -errno;
-    char line[NODE_ID_BYTES_MAX + 2];
-    int size = snprintf(line, sizeof(line), "%s\n", id);
-    ssize_t n = write(fd, line, (size_t)size);
-    if (n != size)
-        return n < 0 ? -errno : -ENOSPC;
-    return fsync(fd) != 0 ? -errno : 0;
-}
-
-/* Whole or not at all, power failing or not: a new file takes the old one's place. */
-static int keep(int directory, const char *id)
-{
-    int r = write_new(directory, NODE_ID_FILE ".new", id);
-    if (r != 0)
-        return r;
-    if (renameat(directory, NODE_ID_FILE ".new", directory, NODE_ID_FILE) != 0)
-        return -errno;
-    return fsync(directory) != 0 ? -errno : 0;
 }
 
 static int not_kept(struct node_trouble *trouble, int error, const char *directory,
@@ -124,17 +95,15 @@ int node_id(const struct node_sources *sources, char id_out[NODE_ID_BYTES_MAX + 
 {
     const char *path = sources->state_directory;
     make_id(sources, id_out);
-    if (mkdir(path, 0750) != 0 && errno != EEXIST)
-        return not_kept(trouble, -errno, path, "");
-    FD_AUTO int directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    FD_AUTO int directory = state_file_directory(path);
     if (directory < 0)
-        return not_kept(trouble, -errno, path, "");
+        return not_kept(trouble, directory, path, "");
     int r = read_kept(directory, id_out);
     if (r == 0) {
         bool differs = sources->configured[0] != '\0' && strcmp(sources->configured, id_out) != 0;
         return differs ? NODE_DIFFERS : 0;
     }
     if (r == -ENOENT)
-        r = keep(directory, id_out);
+        r = state_file_write(directory, NODE_ID_FILE, id_out);
     return r == 0 ? 0 : not_kept(trouble, r, path, "/" NODE_ID_FILE);
 }

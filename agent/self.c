@@ -53,6 +53,66 @@ static const struct family is_durable =
 static const char *const tier_names[SPOOL_PLACES] = {
     [SPOOL_STATE] = "state", [SPOOL_RUNTIME] = "runtime", [SPOOL_MEMORY] = "memory"};
 
+static const struct family clock_known = FAMILY(
+    GAUGE, "shoal_agent_clock_known", "Whether the time is known; else frames carry an estimate.");
+static const struct family clock_source =
+    FAMILY(GAUGE, "shoal_agent_clock_source",
+           "1 for where the time is from: system, probe (a collector), free (a clock of which "
+           "nothing is known), or unknown.");
+static const struct family clock_uncertainty =
+    FAMILY(GAUGE, "shoal_agent_clock_uncertainty_seconds",
+           "What the time may be wrong by; nothing where that is not known.");
+static const struct family clock_system_offset =
+    FAMILY(GAUGE, "shoal_agent_clock_system_offset_seconds",
+           "The system clock less the time that is sent, 0 where none is known.");
+static const struct family clock_differs =
+    FAMILY(GAUGE, "shoal_agent_clock_differs",
+           "Whether the system clock claims to be right, and a collector contradicts it.");
+static const struct family clock_points =
+    FAMILY(GAUGE, "shoal_agent_clock_points", "Points of the map from boot time to UTC.");
+static const struct family clock_probes =
+    FAMILY(COUNTER, "shoal_agent_clock_probes_total", "Times that a collector was asked the time.");
+static const struct family clock_answers = FAMILY(COUNTER, "shoal_agent_clock_answers_total",
+                                                  "Answers of a collector that gave the time.");
+static const struct family clock_unusable =
+    FAMILY(COUNTER, "shoal_agent_clock_unusable_answers_total",
+           "Answers of a collector that does not know the time.");
+static const struct family clock_round_trip =
+    FAMILY(GAUGE, "shoal_agent_clock_round_trip_seconds", "Of the answer that counts.");
+static const struct family frames_estimated =
+    FAMILY(COUNTER, "shoal_agent_clock_estimated_frames_total",
+           "Frames sent with a time that is an estimate.");
+
+static const char *source_name(enum clock_source source)
+{
+    static const char *const names[] = {[CLOCK_SOURCE_UNKNOWN] = "unknown",
+                                        [CLOCK_SOURCE_SYSTEM] = "system",
+                                        [CLOCK_SOURCE_PROBE] = "probe",
+                                        [CLOCK_SOURCE_FREE] = "free"};
+    return names[source];
+}
+
+/* Rounded up, so that it is not another value in each reading. */
+static double uncertainty_s(uint32_t uncertainty_ms)
+{
+    return (double)(((uint64_t)uncertainty_ms + 9) / 10) / 100.0;
+}
+
+static void add_time(struct reading *reading, const struct utc_state *time)
+{
+    reading_add(reading, &clock_known, time->is_known ? 1.0 : 0.0, NO_LABELS);
+    reading_add(reading, &clock_source, 1.0, LABELS({"source", source_name(time->source)}));
+    if (time->uncertainty_ms != UTC_UNCERTAIN)
+        reading_add(reading, &clock_uncertainty, uncertainty_s(time->uncertainty_ms), NO_LABELS);
+    reading_add(reading, &clock_system_offset, (double)time->system_off_ms / 1e3, NO_LABELS);
+    reading_add(reading, &clock_differs, time->is_differing ? 1.0 : 0.0, NO_LABELS);
+    reading_add(reading, &clock_points, (double)time->points, NO_LABELS);
+    reading_add(reading, &clock_probes, (double)time->probes, NO_LABELS);
+    reading_add(reading, &clock_answers, (double)time->answers, NO_LABELS);
+    reading_add(reading, &clock_unusable, (double)time->unusable, NO_LABELS);
+    reading_add(reading, &clock_round_trip, (double)time->round_trip_us / 1e6, NO_LABELS);
+}
+
 static void add_uplink(struct reading *reading, const struct uplink_state *uplink)
 {
     reading_add(reading, &connected, uplink->is_connected ? 1.0 : 0.0, NO_LABELS);
@@ -64,6 +124,7 @@ static void add_uplink(struct reading *reading, const struct uplink_state *uplin
     reading_add(reading, &frames_resent, (double)uplink->frames_resent, NO_LABELS);
     reading_add(reading, &acks, (double)uplink->acks, NO_LABELS);
     reading_add(reading, &rejected, (double)uplink->rejected, NO_LABELS);
+    reading_add(reading, &frames_estimated, (double)uplink->frames_estimated, NO_LABELS);
 }
 
 static void add_drops(struct reading *reading, const struct drop_total *drops)
@@ -100,6 +161,7 @@ void self_add(struct reading *reading, const struct self *self)
 {
     reading_add(reading, &info, 1.0, LABELS({"version", self->version}));
     add_uplink(reading, &self->uplink);
+    add_time(reading, &self->uplink.time);
     reading_add(reading, &waiting_frames, (double)self->queue.frames, NO_LABELS);
     add_spool(reading, &self->spool, self->now_ms);
 }

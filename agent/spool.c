@@ -123,8 +123,6 @@ static int write_frame(struct spool *spool, struct append *append)
     if (r == 0)
         r = spool_stream_row(spool, live, append->place, &append->row);
     written.rows[append->place] = append->row;
-    if (r == 0 && spool->lacks_clock && live->rows[append->place] != 0)
-        r = spool_tier_set_clock(&home->tier, append->row, live->clock, live->clock_bytes);
     if (r == 0)
         r = spool_tier_add_frame(&home->tier, append->row, &row);
     if (r == 0)
@@ -144,7 +142,7 @@ static int note_frame(struct spool *spool, const struct append *append, struct s
     spool->last_sequence = frame->sequence;
     spool->open_key = group->key;
     spool->cut_key = 0;
-    spool->lacks_clock = false;
+    spool->lacks_clock[append->place] = false;
     if (frame->key == frame->sequence) {
         spool->is_open_aside = false;
         spool_stream_free_acked(spool, live); /* it ends the group before */
@@ -282,7 +280,18 @@ void spool_set_clock(struct spool *spool, const void *clock, size_t clock_bytes)
                     (clock_bytes == 0 || memcmp(live->clock, clock, clock_bytes) == 0);
     if (!is_known && clock_bytes <= SPOOL_CLOCK_BYTES_MAX &&
         spool_index_set_clock(live, clock, clock_bytes) == 0)
-        spool->lacks_clock = true;
+        memset(spool->lacks_clock, true, sizeof(spool->lacks_clock));
+}
+
+const void *spool_kept_clock(const struct spool *spool, size_t *bytes_out)
+{
+    const struct spool_stream *found = NULL;
+    for (const struct spool_stream *stream = spool->index.first; stream != spool->live;
+         stream = stream->next)
+        if (stream->clock_bytes > 0 && strcmp(stream->boot, spool->boot) == 0)
+            found = stream;
+    *bytes_out = found != NULL ? found->clock_bytes : 0;
+    return found != NULL ? found->clock : NULL;
 }
 
 void spool_set_bounds(struct spool *spool, const struct spool_bounds *bounds)

@@ -136,6 +136,10 @@ bool spool_meet(struct spool *spool, uint64_t collector, const char *version);
  * frames. Out of memory what was known before stays. */
 void spool_set_clock(struct spool *spool, const void *clock, size_t clock_bytes);
 
+/* The same as the last earlier run of this boot left it, until the next call; NULL if it left none
+ * with its frames. */
+const void *spool_kept_clock(const struct spool *spool, size_t *bytes_out);
+
 /* They hold from now on. */
 void spool_set_bounds(struct spool *spool, const struct spool_bounds *bounds);
 

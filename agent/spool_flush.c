@@ -147,6 +147,8 @@ static int move_piece(struct spool *spool, struct spool_stream *stream, struct s
         return r;
     home->lacks_drops = false;
     stream->rows[to] = move.row;
+    if (stream == spool->live)
+        spool->lacks_clock[to] = false;
     spool_index_move(&spool->index, group, from, to, &move.part);
     r = remove_piece(spool, &move);
     if (r != 0) { /* it was copied: nothing is lost */

@@ -135,12 +135,14 @@ int spool_stream_row(struct spool *spool, struct spool_stream *stream, enum spoo
                                     .ordinal = stream->ordinal,
                                     .clock = stream->clock,
                                     .clock_bytes = stream->clock_bytes};
+    struct spool_tier *tier = &spool->homes[place].tier;
     if (stream->rows[place] != 0) {
+        bool lacks_clock = stream == spool->live && spool->lacks_clock[place];
         *row_out = stream->rows[place];
-        return 0;
+        return lacks_clock ? spool_tier_set_clock(tier, *row_out, row.clock, row.clock_bytes) : 0;
     }
     memcpy(row.boot, stream->boot, sizeof(row.boot));
-    return spool_tier_add_stream(&spool->homes[place].tier, &row, row_out);
+    return spool_tier_add_stream(tier, &row, row_out);
 }
 
 int spool_group_write(struct spool *spool, const struct spool_stream *stream,

@@ -38,9 +38,9 @@ struct spool {
     uint64_t open_key;      /* the group that may still grow; 0: none */
     uint64_t cut_key;       /* the group whose further frames are dropped; 0: none */
     enum drop_reason cut_reason;
-    bool is_open_aside; /* the open group is refused from some frame on */
-    bool lacks_clock;   /* what is known of UTC is not yet written */
-    int64_t flush_ms;   /* when to look for groups to flush */
+    bool is_open_aside;             /* the open group is refused from some frame on */
+    bool lacks_clock[SPOOL_PLACES]; /* what is known of UTC is not yet written there */
+    int64_t flush_ms;               /* when to look for groups to flush */
     uint64_t collector;
     char version[VERSION_BYTES_MAX + 1];
     struct drop_total refused; /* of the queue, as counted so far */
@@ -105,7 +105,7 @@ WARN_UNUSED int spool_sweep(struct spool *spool, enum spool_place place);
 
 /* --- spool_group.c: groups come, move and go --- */
 
-/* The stream's row in a tier, made where it is missing. In a transaction. */
+/* The stream's row in a tier, made where it is missing, with the clock of now. In a transaction. */
 WARN_UNUSED int spool_stream_row(struct spool *spool, struct spool_stream *stream,
                                  enum spool_place place, int64_t *row_out);
 WARN_UNUSED int spool_group_write(struct spool *spool, const struct spool_stream *stream,

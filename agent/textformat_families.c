@@ -92,8 +92,7 @@ int textformat_family_get(struct textformat *document, const char *name, size_t 
     return 0;
 }
 
-bool textformat_family_find(const struct textformat *document, const char *name,
-                            size_t *family_out)
+bool textformat_family_find(const struct textformat *document, const char *name, size_t *family_out)
 {
     if (document->n_index == 0)
         return false;

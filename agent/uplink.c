@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/utc.h"
+#include "agent/spooled_time.h"
 #include "agent/window.h"
 #include "common/log.h"
 #include "common/topic.h"
@@ -23,13 +23,6 @@
 
 /* What was last logged of the way to the collector; said when it changes. */
 enum mood { MOOD_NEW, MOOD_LOST, MOOD_NOBODY, MOOD_FAILED, MOOD_SERVED };
-
-/* What the spool keeps of this boot's UTC. */
-struct kept_clock {
-    int64_t utc_offset_ms;
-    uint32_t uncertainty_ms;
-    uint32_t source;
-};
 
 struct uplink {
     struct spool *spool;
@@ -45,10 +38,13 @@ struct uplink {
     uint64_t random; /* state, for jitter and connection ids */
     uint64_t connection;
     struct window window;
-    struct utc utc;
+    struct utc *utc;
+    struct spooled_time spooled_time;
+    int probe;                /* MQTT id of the last probe, -1: none waits for PUBACK */
     struct spool_frame frame; /* their buffers are used again */
     struct buffer payload;
-    int status_id; /* of the last status that was published */
+    bool is_estimated; /* the time of the frame in the payload */
+    int status_id;     /* of the last status that was published */
     enum mood mood;
     bool has_refusal; /* said, and no frame was taken since */
     char lost_reason[MQTT_ERROR_TEXT_MAX];
@@ -118,6 +114,25 @@ static void publish_status(struct uplink *uplink, bool is_online)
         window_sent_other(&uplink->window);
 }
 
+static int pack_probe(struct uplink *uplink)
+{
+    const struct envelope probe = {.has_probe = true, .probe_id = utc_send_probe(uplink->utc)};
+    buffer_clear(&uplink->payload);
+    return envelope_pack(&probe, &uplink->payload);
+}
+
+/* Out of memory or refused: another one is due soon. */
+static void publish_probe(struct uplink *uplink)
+{
+    if (pack_probe(uplink) != 0)
+        return;
+    const struct mqtt_message message = {.topic = uplink->frames_topic,
+                                         .payload = uplink->payload.data,
+                                         .size = uplink->payload.size};
+    if (mqtt_publish(uplink->mqtt, &message, &uplink->probe) == 0)
+        window_sent_other(&uplink->window);
+}
+
 static void on_ready(void *context, uint16_t receive_maximum, uint32_t packet_bytes_max)
 {
     struct uplink *uplink = context;
@@ -128,6 +143,9 @@ static void on_ready(void *context, uint16_t receive_maximum, uint32_t packet_by
     set_connected(uplink, true);
     window_connect(&uplink->window, receive_maximum);
     publish_status(uplink, true);
+    utc_connected(uplink->utc);
+    uplink->probe = -1;
+    publish_probe(uplink);
 }
 
 /* Another connection gets another id, so that this one's last will can be told from it. */
@@ -187,25 +205,32 @@ static void log_refusal(struct uplink *uplink, const char *topic, uint8_t reason
     uplink->has_refusal = true;
 }
 
+/* What was published is not passed on: no use in sending more for a while. */
+static void on_refused(struct uplink *uplink, uint8_t reason, int64_t now)
+{
+    window_pause(&uplink->window, now);
+    if (reason >= REASON_FAILED)
+        log_refusal(uplink, uplink->frames_topic, reason);
+    else if (enter(uplink, MOOD_NOBODY))
+        log_warning("%s: no collector listens; frames are kept for it", uplink->where);
+}
+
 static void on_published(void *context, int id, uint8_t reason)
 {
     struct uplink *uplink = context;
     int64_t now = now_ms(uplink);
     uint64_t sequence;
-    if (!window_confirm(&uplink->window, id, now, &sequence)) {
-        if (id == uplink->status_id && reason >= REASON_FAILED)
-            log_refusal(uplink, uplink->status_topic, reason);
-        return;
-    }
-    if (reason == REASON_TOO_LARGE) {
-        drop_too_large(uplink, sequence);
-    } else if (reason == MQTT_NO_SUBSCRIBERS) {
-        window_pause(&uplink->window, now);
-        if (enter(uplink, MOOD_NOBODY))
-            log_warning("%s: no collector listens; frames are kept for it", uplink->where);
-    } else if (reason >= REASON_FAILED) {
-        window_pause(&uplink->window, now);
-        log_refusal(uplink, uplink->frames_topic, reason);
+    bool is_refused = reason == MQTT_NO_SUBSCRIBERS || reason >= REASON_FAILED;
+    if (window_confirm(&uplink->window, id, now, &sequence)) {
+        if (reason == REASON_TOO_LARGE)
+            drop_too_large(uplink, sequence);
+        else if (is_refused)
+            on_refused(uplink, reason, now);
+    } else if (id == uplink->probe && is_refused) {
+        utc_probe_refused(uplink->utc);
+        on_refused(uplink, reason, now);
+    } else if (id == uplink->status_id && reason >= REASON_FAILED) {
+        log_refusal(uplink, uplink->status_topic, reason);
     }
 }
 
@@ -255,7 +280,11 @@ static void meet(struct uplink *uplink, uint64_t collector, const char *version)
 static void on_ack(struct uplink *uplink, const uint8_t *payload, size_t size)
 {
     struct ack ack;
-    if (ack_unpack(payload, size, &ack) != 0 || ack.stream == 0 || ack.stream != uplink->stream)
+    if (ack_unpack(payload, size, &ack) != 0)
+        return;
+    if (ack.has_answer)
+        utc_answered(uplink->utc, &ack);
+    if (ack.stream == 0 || ack.stream != uplink->stream)
         return;
     int64_t now = now_ms(uplink);
     meet(uplink, ack.collector, "");
@@ -283,6 +312,7 @@ static void on_hello(struct uplink *uplink, const uint8_t *payload, size_t size)
     meet(uplink, hello.collector, hello.version);
     int64_t delay = (int64_t)(random_64(uplink) % UPLINK_HELLO_MS_MAX);
     window_resume(&uplink->window, now_ms(uplink), delay);
+    utc_hello(uplink->utc, delay);
 }
 
 static void on_received(void *context, const char *topic, const uint8_t *payload, size_t size,
@@ -299,20 +329,6 @@ static void on_received(void *context, const char *topic, const uint8_t *payload
     }
 }
 
-/* The clock of now, or for frames of another boot what was known then. */
-static void stamp(struct uplink *uplink, struct envelope *envelope)
-{
-    const struct spool_frame *frame = &uplink->frame;
-    struct kept_clock kept;
-    utc_stamp(&uplink->utc, uplink->clock, envelope);
-    if (frame->is_of_boot || frame->clock_bytes != sizeof(kept))
-        return;
-    memcpy(&kept, frame->clock, sizeof(kept));
-    envelope->utc_offset_ms = kept.utc_offset_ms;
-    envelope->uncertainty_ms = kept.uncertainty_ms;
-    envelope->source = (enum clock_source)kept.source;
-}
-
 /* Packs the frame that was read into the payload buffer, with the clock and backlog of now. */
 static int pack_envelope(struct uplink *uplink, const struct spool_state *state)
 {
@@ -326,7 +342,8 @@ static int pack_envelope(struct uplink *uplink, const struct spool_state *state)
     int64_t age = now_ms(uplink) - state->oldest_unacked_ms;
     envelope.backlog_oldest_age_ms = age > 0 ? (uint64_t)age : 0;
     memcpy(envelope.drops, state->drops, sizeof(envelope.drops));
-    stamp(uplink, &envelope);
+    spooled_time_stamp(uplink->utc, &uplink->frame, &envelope);
+    uplink->is_estimated = envelope.is_estimate;
     buffer_clear(&uplink->payload);
     return envelope_pack(&envelope, &uplink->payload);
 }
@@ -337,6 +354,7 @@ static void count_sent(struct uplink *uplink, bool is_resent)
     uplink->state.frames_sent++;
     uplink->state.bytes_sent += uplink->payload.size;
     uplink->state.frames_resent += is_resent;
+    uplink->state.frames_estimated += uplink->is_estimated;
     (void)pthread_mutex_unlock(&uplink->lock);
 }
 
@@ -395,29 +413,45 @@ static bool send_next(struct uplink *uplink, int64_t now)
            publish_frame(uplink, &state, now);
 }
 
-/* What is known of UTC is kept with the frames, for a boot that comes after this one. */
-static void keep_clock(struct uplink *uplink)
+static void tell_time(struct uplink *uplink)
 {
-    struct envelope now = {0};
-    utc_stamp(&uplink->utc, uplink->clock, &now);
-    const struct kept_clock clock = {.utc_offset_ms = now.utc_offset_ms,
-                                     .uncertainty_ms = now.uncertainty_ms,
-                                     .source = now.source};
-    spool_set_clock(uplink->spool, &clock, sizeof(clock));
+    struct utc_state state;
+    utc_state(uplink->utc, &state);
+    (void)pthread_mutex_lock(&uplink->lock);
+    uplink->state.time = state;
+    (void)pthread_mutex_unlock(&uplink->lock);
+}
+
+/* The time first, as frames need it. */
+static void turn_time(struct uplink *uplink)
+{
+    utc_turn(uplink->utc);
+    if (mqtt_is_ready(uplink->mqtt) && utc_is_probe_due(uplink->utc))
+        publish_probe(uplink);
+    spooled_time_keep(&uplink->spooled_time, uplink->utc, uplink->spool);
+    tell_time(uplink);
+}
+
+/* Until when there is nothing to do. */
+static int64_t deadline_ms(const struct uplink *uplink, int64_t now)
+{
+    int64_t deadline = window_deadline(&uplink->window, now);
+    int64_t time_ms = utc_deadline_ms(uplink->utc);
+    return mqtt_is_ready(uplink->mqtt) && time_ms < deadline ? time_ms : deadline;
 }
 
 void uplink_turn(struct uplink *uplink, int64_t timeout_ms)
 {
     int64_t now = now_ms(uplink);
-    keep_clock(uplink);
+    turn_time(uplink);
     if (window_expire(&uplink->window, now))
         log_debug("no ack in time: sending again from frame %llu",
                   (unsigned long long)uplink->window.next);
-    while (mqtt_is_ready(uplink->mqtt) && send_next(uplink, now))
+    while (mqtt_is_ready(uplink->mqtt) && utc_may_send(uplink->utc) && send_next(uplink, now))
         continue;
-    int64_t deadline = window_deadline(&uplink->window, now);
+    int64_t deadline = deadline_ms(uplink, now);
     if (deadline - now < timeout_ms)
-        timeout_ms = deadline - now;
+        timeout_ms = deadline > now ? deadline - now : 0;
     (void)mqtt_turn(uplink->mqtt, timeout_ms); /* it is turned again at once, so not asked when */
 }
 
@@ -445,6 +479,8 @@ static int open_session(struct uplink *uplink, const struct uplink_options *opti
         return r;
     struct mqtt_options session = options->mqtt;
     session.subscriptions = subscriptions;
+    session.time = utc_certificate_time;
+    session.time_context = uplink->utc;
     session.will_topic = uplink->status_topic;
     session.will_payload = uplink->payload.data;
     session.will_bytes = uplink->payload.size;
@@ -455,6 +491,8 @@ static void init(struct uplink *uplink, const struct uplink_options *options)
 {
     uplink->spool = options->spool;
     uplink->clock = options->clock;
+    uplink->utc = options->utc;
+    uplink->probe = -1;
     uplink->random = options->seed;
     uplink->connection = random_64(uplink);
     window_init(&uplink->window, 0, random_64(uplink));
@@ -472,6 +510,7 @@ static void destroy(struct uplink *uplink)
     (void)pthread_mutex_destroy(&uplink->lock); /* cannot fail: nobody holds it any more */
     buffer_deinit(&uplink->frame.bytes);
     buffer_deinit(&uplink->payload);
+    spooled_time_deinit(&uplink->spooled_time);
     free(uplink);
 }
 

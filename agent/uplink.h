@@ -4,12 +4,14 @@
  * spool's too; the sampling thread only calls uplink_wake.
  *
  * Flow: one frame until the first ack, then what the acks' credit allows. What is unacked when a
- * connection ends, or for too long, is sent again from the first unacked frame.
+ * connection ends, or for too long, is sent again from the first unacked frame. A probe for the
+ * collector's time goes before any frame, and frames wait until the time is known (agent/utc.h).
  */
 #ifndef SHOAL_AGENT_UPLINK_H
 #define SHOAL_AGENT_UPLINK_H
 
 #include "agent/spool.h"
+#include "agent/utc.h"
 #include "common/mqtt.h"
 
 #define UPLINK_HELLO_MS_MAX 1000   /* after a Hello, frames go out within this time */
@@ -21,6 +23,7 @@ struct uplink_options {
     const char *node;
     struct spool *spool;
     struct clock *clock;
+    struct utc *utc; /* outlives the uplink; used only within its calls */
     const char *version;
     uint64_t seed;
 };
@@ -33,9 +36,11 @@ struct uplink_state {
     uint64_t failures;  /* attempts and connections lost */
     uint64_t frames_sent, bytes_sent;
     uint64_t frames_resent;
+    uint64_t frames_estimated; /* sent with a time that is an estimate */
     uint64_t acks;
     uint64_t rejected; /* frames refused by the collector */
     uint64_t acked_sequence;
+    struct utc_state time;
 };
 
 struct uplink;

@@ -154,6 +154,7 @@ static int apply(struct ingest *ingest, const struct ingest_outcome *outcome)
         .uncertainty_ms = outcome->time.uncertainty_ms,
         .source = outcome->time.source,
         .is_estimate = outcome->time.is_estimate,
+        .system_off_ms = envelope->system_off_ms,
         .backlog_frames = envelope->backlog_frames,
         .backlog_bytes = envelope->backlog_bytes,
         .backlog_oldest_age_ms = envelope->backlog_oldest_age_ms,
@@ -177,6 +178,7 @@ static int finish_taken(struct ingest *ingest, const struct ingest_outcome *outc
     row->last_commit_utc_ms = ingest->batch.now_utc_ms;
     outcome->stream->is_dirty = false;
 
+    ingest_time_judge(outcome->node, &outcome->item->envelope, &outcome->time);
     int r = apply(ingest, outcome);
     ingest->batch.counted.frames++;
     ingest->batch.counted.bytes += size;

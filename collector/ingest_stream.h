@@ -50,6 +50,7 @@ struct ingest_node {
     struct ingest_grant grant;
     uint64_t backlog_frames; /* as it last said */
     uint32_t logged;         /* a bit per reason of a refusal that was logged */
+    bool has_wrong_clock;    /* as logged */
     struct drop_total drops[DROP_REASONS];
 };
 

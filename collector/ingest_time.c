@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 
+#include "common/log.h"
+
 struct span {
     int64_t oldest_ms, newest_ms; /* boot time of the frame's readings */
 };
@@ -93,4 +95,25 @@ int ingest_time(struct ingest_stream *stream, const struct envelope *envelope,
     }
     *time_out = time;
     return 0;
+}
+
+void ingest_time_judge(struct ingest_node *node, const struct envelope *envelope,
+                       const struct ingest_time *time)
+{
+    bool is_refused =
+        time->source == CLOCK_SOURCE_UNKNOWN && envelope->source != CLOCK_SOURCE_UNKNOWN;
+    bool is_wrong = is_refused || envelope->system_off_ms != 0;
+    if (is_wrong == node->has_wrong_clock)
+        return;
+    node->has_wrong_clock = is_wrong;
+    if (is_refused)
+        log_warning("node %s: its clock cannot be right; its frames get their time from when they "
+                    "come",
+                    node->entry.node);
+    else if (is_wrong)
+        log_warning("node %s: its system clock claims to be right, but is %.3f s off from a "
+                    "collector's; the collector's counts",
+                    node->entry.node, (double)envelope->system_off_ms / 1e3);
+    else
+        log_info("node %s: its clock is right again", node->entry.node);
 }

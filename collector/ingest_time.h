@@ -27,4 +27,9 @@ WARN_UNUSED int ingest_time(struct ingest_stream *stream, const struct envelope 
                             const struct frame *frame, int64_t received_utc_ms, bool has_clock,
                             struct ingest_time *time_out, struct rejection *rejection);
 
+/* Logs where the node's clock begins to be wrong, and where that is over: by what the envelope says
+ * of its system clock, and by a claim that was not taken as its frame's time. */
+void ingest_time_judge(struct ingest_node *node, const struct envelope *envelope,
+                       const struct ingest_time *time);
+
 #endif

@@ -203,6 +203,7 @@ static void note_envelope(struct node *node, const struct frame *frame,
 {
     struct live_node *state = &node->state;
     state->source = envelope->source;
+    state->uncertainty_ms = envelope->uncertainty_ms;
     state->is_estimate = envelope->is_estimate;
     state->last_commit_utc_ms = envelope->received_utc_ms;
     int64_t newest_ms = newest_reading_ms(frame);
@@ -210,6 +211,7 @@ static void note_envelope(struct node *node, const struct frame *frame,
         state->lag_ms = envelope->received_utc_ms - (newest_ms + envelope->utc_offset_ms);
     if (!state->is_rebuilt)
         return; /* from the store: says nothing of now */
+    state->system_off_ms = envelope->system_off_ms;
     state->backlog_frames = envelope->backlog_frames;
     state->backlog_bytes = envelope->backlog_bytes;
     state->backlog_oldest_age_ms = envelope->backlog_oldest_age_ms;

@@ -40,6 +40,7 @@ struct live_envelope {
     uint32_t uncertainty_ms;
     enum clock_source source;
     bool is_estimate;
+    int64_t system_off_ms;
     uint64_t backlog_frames, backlog_bytes, backlog_oldest_age_ms;
     const struct drop_total *drops; /* DROP_REASONS of them, or NULL: not known */
     int64_t received_utc_ms;
@@ -64,6 +65,8 @@ struct live_node {
     uint64_t rejected[REJECT_REASONS];
     struct drop_total drops[DROP_REASONS];
     enum clock_source source;
+    uint32_t uncertainty_ms; /* UINT32_MAX: not known */
+    int64_t system_off_ms;   /* as in struct envelope */
     bool is_estimate;
 };
 

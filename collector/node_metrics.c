@@ -11,6 +11,7 @@ struct metric {
 /* A family with a sample for each reason, 0 to n_reasons - 1, that ever came up. */
 struct reason_metric {
     struct family family;
+    const char *label; /* that the reason stands in */
     unsigned n_reasons;
     const char *(*name)(unsigned reason);
     uint64_t (*get)(const struct live_node *node, unsigned reason);
@@ -60,6 +61,18 @@ static bool get_clock_offset(const struct live_node *node, struct decimal *value
 static bool get_clock_estimate(const struct live_node *node, struct decimal *value_out)
 {
     *value_out = whole(node->is_estimate);
+    return node->last_commit_utc_ms != INT64_MIN;
+}
+
+static bool get_clock_uncertainty(const struct live_node *node, struct decimal *value_out)
+{
+    *value_out = (struct decimal){.mantissa = node->uncertainty_ms, .exponent = -3};
+    return node->last_commit_utc_ms != INT64_MIN && node->uncertainty_ms != UINT32_MAX;
+}
+
+static bool get_system_clock_offset(const struct live_node *node, struct decimal *value_out)
+{
+    *value_out = (struct decimal){.mantissa = node->system_off_ms, .exponent = -3};
     return node->last_commit_utc_ms != INT64_MIN;
 }
 
@@ -114,6 +127,13 @@ static const struct metric metrics[] = {
      get_clock_offset},
     {FAMILY(GAUGE, "shoal_node_clock_estimated", "Whether the node's time is an estimate."),
      get_clock_estimate},
+    {FAMILY(GAUGE, "shoal_node_clock_uncertainty_seconds",
+            "What the node's time may be wrong by, as it says; nothing where that is not known."),
+     get_clock_uncertainty},
+    {FAMILY(GAUGE, "shoal_node_system_clock_offset_seconds",
+            "The node's system clock less its time, where that clock claims to be right and a "
+            "collector contradicts it; else 0."),
+     get_system_clock_offset},
     {FAMILY(GAUGE, "shoal_node_backlog_frames", "Frames that the node holds unacknowledged."),
      get_backlog_frames},
     {FAMILY(GAUGE, "shoal_node_backlog_bytes", "Bytes that the node holds unacknowledged."),
@@ -169,14 +189,32 @@ static uint64_t get_dropped_samples(const struct live_node *node, unsigned reaso
     return node->drops[reason].samples;
 }
 
+static const char *source_name(unsigned source)
+{
+    static const char *const names[] = {[CLOCK_SOURCE_UNKNOWN] = "unknown",
+                                        [CLOCK_SOURCE_SYSTEM] = "system",
+                                        [CLOCK_SOURCE_PROBE] = "probe",
+                                        [CLOCK_SOURCE_FREE] = "free"};
+    return names[source];
+}
+
+static uint64_t get_source(const struct live_node *node, unsigned source)
+{
+    return node->last_commit_utc_ms != INT64_MIN && (unsigned)node->source == source;
+}
+
 static const struct reason_metric reason_metrics[] = {
-    {FAMILY(COUNTER, "shoal_node_rejected_total", "Frames refused by the collector."),
+    {FAMILY(GAUGE, "shoal_node_clock_source",
+            "1 for where the node's time is from: system (a clock that the kernel calls "
+            "synchronised), probe (a collector), free (a clock of which nothing is known)."),
+     "source", CLOCK_SOURCE_FREE + 1, source_name, get_source},
+    {FAMILY(COUNTER, "shoal_node_rejected_total", "Frames refused by the collector."), "reason",
      REJECT_REASONS, rejected_name, get_rejected},
     {FAMILY(COUNTER, "shoal_node_dropped_frames_total", "Frames that the node dropped at a bound."),
-     DROP_REASONS, drop_name, get_dropped_frames},
+     "reason", DROP_REASONS, drop_name, get_dropped_frames},
     {FAMILY(COUNTER, "shoal_node_dropped_samples_total",
             "Samples of the frames that the node dropped at a bound."),
-     DROP_REASONS, drop_name, get_dropped_samples},
+     "reason", DROP_REASONS, drop_name, get_dropped_samples},
 };
 
 /* A page being written. */
@@ -231,7 +269,7 @@ static void write_reasons(const struct page *page, const struct reason_metric *m
     for (unsigned reason = 0; reason < metric->n_reasons; reason++) {
         BUFFER_AUTO struct buffer series = {0};
         exposition_series(&series, metric->family.name, SUFFIX_NONE,
-                          LABELS({"reason", metric->name(reason)}));
+                          LABELS({metric->label, metric->name(reason)}));
         for (size_t i = 0; i < page->n_nodes; i++) {
             uint64_t n = metric->get(&page->nodes[i], reason);
             if (n > 0)

@@ -31,11 +31,9 @@
     }
 
 static const struct message_member clock_members[] = {
-    MEMBER(1, ZIGZAG, envelope, utc_offset_ms),
-    MEMBER(2, U32, envelope, uncertainty_ms),
-    ENUM(3, envelope, source, CLOCK_SOURCE_FREE + 1),
-    MEMBER(4, BOOL, envelope, is_estimate),
-    MESSAGE_END,
+    MEMBER(1, ZIGZAG, envelope, utc_offset_ms),       MEMBER(2, U32, envelope, uncertainty_ms),
+    ENUM(3, envelope, source, CLOCK_SOURCE_FREE + 1), MEMBER(4, BOOL, envelope, is_estimate),
+    MEMBER(5, ZIGZAG, envelope, system_off_ms),       MESSAGE_END,
 };
 
 static const struct message_member backlog_members[] = {

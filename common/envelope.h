@@ -44,6 +44,7 @@ struct envelope {
     uint32_t uncertainty_ms;
     enum clock_source source;
     bool is_estimate;
+    int64_t system_off_ms; /* the node's system clock less this UTC, where it claims to be right */
     uint64_t first;
     uint64_t backlog_frames;
     uint64_t backlog_bytes;

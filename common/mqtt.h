@@ -30,6 +30,12 @@
 
 struct mqtt_provider;
 
+/* What is known of the time. */
+struct mqtt_time {
+    bool is_right; /* else it is at least what utc_ms says, and nobody knows how much more */
+    int64_t utc_ms;
+};
+
 struct mqtt_options {
     struct mqtt_provider *provider; /* NULL: the real thing */
     const char *host;
@@ -44,6 +50,11 @@ struct mqtt_options {
     const char *cert_file, *key_file; /* "": none */
     int64_t keepalive_ms;             /* MQTT_KEEPALIVE_MS_MIN to _MAX */
     struct clock *clock;
+    /* For the validity of the broker's certificate, asked on the owner's thread for each
+     * connection. Where the time is not known to be right, a certificate's beginning is not
+     * checked. NULL: the system clock is right. */
+    struct mqtt_time (*time)(void *context);
+    void *time_context;
     const char *const *subscriptions; /* NULL-terminated, at most MQTT_SUBSCRIPTIONS_MAX, QoS 1 */
     const char *will_topic;           /* NULL: none; retained, QoS 1 */
     const void *will_payload;

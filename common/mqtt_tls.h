@@ -19,7 +19,8 @@ struct mqtt_tls_error {
 
 /*
  * A context by the options: TLS 1.2 at least, the peer checked against ca_file or the system's
- * authorities and, unless skip_host_check, against the host's name or address. Reads the files, so
+ * authorities and, unless skip_host_check, against the host's name or address. The time by which
+ * it is checked is that of now, as the options' `time` has it. Reads the files, so
  * that a renewed certificate is taken by the next connection. Free it with SSL_CTX_free.
  *
  * *error has to outlive the context: it is filled, too, when the peer's certificate is refused.

@@ -215,6 +215,7 @@ class Broker:
             "max_queued_messages 0",
             "max_queued_bytes 67108864",
             "max_packet_size 262144",
+            "set_tcp_nodelay true",
             "log_dest stderr",
             *(f"log_type {kind}" for kind in ("error", "warning", "notice", "information", "subscribe")),
         ]
@@ -292,10 +293,36 @@ class Authority:
         subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)
 
 
+class SteppedClock:
+    """A system clock that a test sets, for programs that get `env` (libfaketime), and whether the
+    kernel calls it synchronised. The boot clock and the machine's own clocks are left alone."""
+
+    FAKETIME = next(pathlib.Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
+    HELP = BUILD / "tests/libshoal_stepped_clock.so"
+
+    def __init__(self, bed, name="clock", is_synchronised=False):
+        assert self.FAKETIME, "the package faketime is missing"
+        self.file = bed.directory / name
+        self.env = os.environ | {
+            "LD_PRELOAD": f"{self.HELP}:{self.FAKETIME}",
+            "SHOAL_TEST_SYNCHRONISED": "1" if is_synchronised else "0",
+            "FAKETIME_TIMESTAMP_FILE": str(self.file),
+            "FAKETIME_NO_CACHE": "1",
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        }
+        self.step(0)
+
+    def step(self, seconds):
+        """Sets the clock to that many seconds from the true time, whole: no program reads half."""
+        new = self.file.with_suffix(".new")
+        new.write_text(f"{seconds:+d}\n")
+        new.rename(self.file)
+
+
 class Collector:
     """shoal-collector; its store outlives a restart."""
 
-    def __init__(self, bed, broker, settings=None, name="collector"):
+    def __init__(self, bed, broker, settings=None, name="collector", env=None):
         self.port = free_port()
         self.store = bed.directory / f"{name}-store"
         self.url = f"http://127.0.0.1:{self.port}"
@@ -309,7 +336,8 @@ class Collector:
         values.update(settings or {})
         self.file.write_text(yaml(values) + "\n")
         self.process = bed.add(Process(
-            name, [BUILD / "collector/shoal-collector", "--config", self.file], bed.log(name)))
+            name, [BUILD / "collector/shoal-collector", "--config", self.file], bed.log(name),
+            env=env))
 
     def start(self):
         self.process.start()
@@ -357,7 +385,7 @@ class Agent:
     """shoal-agent; its state outlives a restart."""
 
     def __init__(self, bed, broker, node="node1", interval="1s", labels=None, user=None, spool=None,
-                 **changes):
+                 settings=None, env=None, **changes):
         self.node = node
         self.state = bed.directory / f"{node}-state"
         self.runtime = bed.directory / f"{node}-run"
@@ -370,9 +398,10 @@ class Agent:
             "broker": broker.settings(user or node, **changes),
             "sampling": {"interval": interval},
         }
+        values.update(settings or {})
         self.file.write_text(yaml(values) + "\n")
         self.process = bed.add(Process(
-            node, [BUILD / "agent/shoal-agent", "--config", self.file], bed.log(node)))
+            node, [BUILD / "agent/shoal-agent", "--config", self.file], bed.log(node), env=env))
 
     def start(self):
         self.process.start()

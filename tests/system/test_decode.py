@@ -14,11 +14,14 @@ def decode(path):
 def test_captured_payload(bed, tmp_path):
     broker = bed.broker()
     topic = f"{PREFIX}/node1/frames"
-    subscriber = frames.subscribe(bed, broker, COLLECTOR_USER, topic, "-C", 1, "-N")
+    subscriber = frames.subscribe(bed, broker, COLLECTOR_USER, topic, "-C", 2, "-F", "%x")
     bed.collector(broker)
     bed.agent(broker)
     assert subscriber.wait_exit() == 0
-    done = decode(subscriber.log_path)
+    payloads = [bytes.fromhex(line) for line in subscriber.log().split()]
+    path = tmp_path / "payload"
+    path.write_bytes(max(payloads, key=len))  # the other is a probe for the time
+    done = decode(path)
     assert done.returncode == 0, done.stderr
     for word in ("stream", "sequence", "node_load1", "gauge", "node_cpu_seconds_total", "counter"):
         assert word in done.stdout

@@ -27,6 +27,7 @@ static struct envelope full_envelope(void)
         .uncertainty_ms = UINT32_MAX,
         .source = CLOCK_SOURCE_PROBE,
         .is_estimate = true,
+        .system_off_ms = -3600001,
         .first = UINT64_MAX,
         .backlog_frames = 1,
         .backlog_bytes = 1000000000000,
@@ -46,6 +47,7 @@ static void assert_same_envelope(const struct envelope *a, const struct envelope
     assert_int_equal(a->uncertainty_ms, b->uncertainty_ms);
     assert_int_equal(a->source, b->source);
     assert_int_equal(a->is_estimate, b->is_estimate);
+    assert_int_equal(a->system_off_ms, b->system_off_ms);
     assert_int_equal(a->first, b->first);
     assert_int_equal(a->backlog_frames, b->backlog_frames);
     assert_int_equal(a->backlog_bytes, b->backlog_bytes);

@@ -53,6 +53,25 @@ static void time_in_the_future_is_replaced(void **state)
     assert_int_equal(last_stored(f).utc_offset_ms, HELP_BOOT_OFFSET_MS + 60001);
 }
 
+static void what_the_node_says_of_its_clock_is_shown(void **state)
+{
+    struct fixture *f = *state;
+    for (int64_t off_ms = -3600000; off_ms <= 0; off_ms += 3600000) {
+        struct live_node *nodes;
+        size_t n;
+        f->agent.envelope.source = CLOCK_SOURCE_PROBE;
+        f->agent.envelope.uncertainty_ms = 26;
+        f->agent.envelope.system_off_ms = off_ms;
+        help_live(&f->help, &f->agent, 1, 2);
+        assert_int_equal(live_nodes(f->help.live, &nodes, &n), 0);
+        assert_int_equal(n, 1);
+        assert_int_equal(nodes[0].source, CLOCK_SOURCE_PROBE);
+        assert_int_equal(nodes[0].uncertainty_ms, 26);
+        assert_int_equal(nodes[0].system_off_ms, off_ms);
+        free(nodes);
+    }
+}
+
 static void node_without_a_clock_gets_an_estimate_that_holds(void **state)
 {
     struct fixture *f = *state;
@@ -248,6 +267,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         FIXTURE_TEST(claimed_time_is_kept),
         FIXTURE_TEST(time_in_the_future_is_replaced),
+        FIXTURE_TEST(what_the_node_says_of_its_clock_is_shown),
         FIXTURE_TEST(node_without_a_clock_gets_an_estimate_that_holds),
         FIXTURE_TEST(time_that_no_map_can_save_is_refused),
         FIXTURE_TEST(probe_is_answered_at_once),

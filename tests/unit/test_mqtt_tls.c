@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -255,6 +256,67 @@ static void test_refused_certificates(void **state)
     expect_lost(fixture, &options, cases[0].reason);
 }
 
+/* Validity by the options' time: in 1970, then, and in a hundred years. */
+static struct mqtt_time early_time(void *context)
+{
+    return (struct mqtt_time){.is_right = *(const bool *)context, .utc_ms = 0};
+}
+
+static struct mqtt_time late_time(void *context)
+{
+    const int64_t century_ms = INT64_C(100) * 365 * 86400 * 1000;
+    return (struct mqtt_time){.is_right = *(const bool *)context,
+                              .utc_ms = (int64_t)time(NULL) * 1000 + century_ms};
+}
+
+static struct mqtt_time week_ago(void *context)
+{
+    return (struct mqtt_time){.is_right = *(const bool *)context,
+                              .utc_ms = ((int64_t)time(NULL) - 7 * DAY_S) * 1000};
+}
+
+static void test_time_is_right(void **state)
+{
+    struct fixture *fixture = *state;
+    struct mqtt_options options = options_for(fixture);
+    bool is_right = true;
+
+    options.time_context = &is_right;
+    start_broker(fixture, "server", "");
+    options.time = early_time;
+    expect_lost(fixture, &options, "TLS: certificate verify failed: certificate is not yet valid");
+    options.time = late_time;
+    expect_lost(fixture, &options, "TLS: certificate verify failed: certificate has expired");
+}
+
+static void test_time_is_not_known(void **state)
+{
+    struct fixture *fixture = *state;
+    struct mqtt_options options = options_for(fixture);
+    bool is_right = false;
+
+    options.time_context = &is_right;
+    start_broker(fixture, "server", "");
+    options.time = early_time; /* nothing is known at all */
+    expect_ready(fixture, &options);
+    options.time = week_ago;
+    expect_ready(fixture, &options);
+    options.time = late_time; /* it is at least that late */
+    expect_lost(fixture, &options, "TLS: certificate verify failed: certificate has expired");
+
+    start_broker(fixture, "early", "");
+    options.time = week_ago;
+    expect_ready(fixture, &options);
+    start_broker(fixture, "elsewhere", ""); /* nothing else is forgiven */
+    expect_lost(fixture, &options, "TLS: certificate verify failed: hostname mismatch");
+    char other[BROKER_PATH_BYTES_MAX];
+    broker_path(&fixture->broker, "other-ca.pem", other);
+    start_broker(fixture, "server", "");
+    options.ca_file = other;
+    expect_lost(fixture, &options,
+                "TLS: certificate verify failed: self-signed certificate in certificate chain");
+}
+
 static void test_authorities(void **state)
 {
     struct fixture *fixture = *state;
@@ -369,6 +431,8 @@ int main(void)
         TEST(test_good),
         TEST(test_data),
         TEST(test_refused_certificates),
+        TEST(test_time_is_right),
+        TEST(test_time_is_not_known),
         TEST(test_authorities),
         TEST(test_files),
         TEST(test_client_certificate),

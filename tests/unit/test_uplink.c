@@ -52,6 +52,12 @@ struct fake {
     size_t n_seen; /* of them, those that the test has looked at */
     struct spool *spool;
     uint64_t last; /* appended */
+    size_t n_probes;
+    uint64_t probe_id; /* of one that waits for its answer; 0: none does */
+    int probe_message; /* its MQTT id */
+    bool is_mute;      /* the collector does not answer probes */
+    bool is_lost;      /* the collector does not know the time */
+    struct utc *utc;
     struct uplink *uplink;
 };
 
@@ -97,6 +103,20 @@ static void fake_wake(struct mqtt *mqtt)
     (void)mqtt;
 }
 
+/* Probes are answered apart from what the tests are about. */
+static bool take_probe(struct fake *fake, const struct mqtt_message *message)
+{
+    struct envelope envelope;
+    if (strcmp(message->topic, PREFIX "/" NODE "/frames") != 0 ||
+        envelope_unpack(message->payload, message->size, &envelope) != 0 || !envelope.has_probe)
+        return false;
+    assert_null(envelope.frame);
+    assert_int_not_equal(envelope.probe_id, 0);
+    fake->probe_id = envelope.probe_id;
+    fake->n_probes++;
+    return true;
+}
+
 static int fake_publish(struct mqtt *mqtt, const struct mqtt_message *message, int *id_out)
 {
     struct fake *fake = of_mqtt(mqtt);
@@ -104,6 +124,10 @@ static int fake_publish(struct mqtt *mqtt, const struct mqtt_message *message, i
         return -ENOTCONN;
     if (fake->publish_result != 0)
         return fake->publish_result;
+    if (take_probe(fake, message)) {
+        *id_out = fake->probe_message = ++fake->next_id;
+        return 0;
+    }
     assert_true(fake->n_sent < SENT_MAX);
     struct sent *sent = &fake->sent[fake->n_sent++];
     assert_true(message->size <= sizeof(sent->payload));
@@ -178,12 +202,18 @@ static struct fake *fake_new(uint64_t seed)
         .boot_us = fake_boot_us, .utc_us = fake_utc_us, .is_synchronised = fake_is_synchronised};
     fake->now_us = 1000000;
     fake->spool = open_spool(fake);
+    fake->is_synchronised = true;
+    const struct utc_options utc_options = {
+        .clock = &fake->clock, .proc = "/nonexistent", .seed = seed};
+    fake->utc = utc_new(&utc_options);
+    assert_non_null(fake->utc);
     const struct uplink_options options = {
         .mqtt = {.provider = &fake->provider, .host = "h", .port = 1883, .client_id = NODE},
         .topic_prefix = PREFIX,
         .node = NODE,
         .spool = fake->spool,
         .clock = &fake->clock,
+        .utc = fake->utc,
         .version = "1.2.3",
         .seed = seed,
     };
@@ -196,6 +226,7 @@ static void fake_free(struct fake *fake)
     uplink_free(fake->uplink);
     assert_false(fake->is_open);
     spool_close(fake->spool);
+    utc_free(fake->utc);
     free(fake);
 }
 
@@ -212,10 +243,34 @@ static int tear_down(void **state)
     return 0;
 }
 
+static void give(struct fake *fake, const struct ack *ack)
+{
+    BUFFER_AUTO struct buffer payload = {0};
+    assert_int_equal(ack_pack(ack, &payload), 0);
+    fake->events->received(fake->context, PREFIX "/" NODE "/acks", (const uint8_t *)payload.data,
+                           payload.size, false);
+}
+
+static void answer_probe(struct fake *fake)
+{
+    const struct ack ack = {.collector = COLLECTOR,
+                            .has_answer = true,
+                            .answer_id = fake->probe_id,
+                            .answer_received_utc_us = fake->now_us + UTC_LESS_BOOT_US,
+                            .answer_sent_utc_us = fake->now_us + UTC_LESS_BOOT_US,
+                            .answer_is_synchronised = !fake->is_lost};
+    if (fake->probe_id == 0 || fake->is_mute)
+        return;
+    fake->probe_id = 0;
+    fake->events->published(fake->context, fake->probe_message, 0);
+    give(fake, &ack);
+}
+
 static void connect_with(struct fake *fake, uint16_t receive_maximum)
 {
     fake->is_ready = true;
     fake->events->ready(fake->context, receive_maximum, 100000);
+    answer_probe(fake);
 }
 
 static void lose(struct fake *fake, uint8_t code)
@@ -250,6 +305,8 @@ static void append_up_to(struct fake *fake, uint64_t last)
 static void turn(struct fake *fake, int64_t ms)
 {
     uplink_turn(fake->uplink, ms);
+    if (fake->is_ready)
+        answer_probe(fake);
 }
 
 /* Turns until that much virtual time has gone by. */
@@ -306,14 +363,6 @@ static void expect_nothing(struct fake *fake)
 static void confirm(struct fake *fake, int id, uint8_t reason)
 {
     fake->events->published(fake->context, id, reason);
-}
-
-static void give(struct fake *fake, const struct ack *ack)
-{
-    BUFFER_AUTO struct buffer payload = {0};
-    assert_int_equal(ack_pack(ack, &payload), 0);
-    fake->events->received(fake->context, PREFIX "/" NODE "/acks", (const uint8_t *)payload.data,
-                           payload.size, false);
 }
 
 static struct ack ack_of(uint64_t committed, uint32_t credit)
@@ -392,6 +441,7 @@ static void test_says_online_and_offline(void **state)
     assert_false(offline.is_online);
     assert_int_equal(offline.connection, connection);
     spool_close(fake->spool);
+    utc_free(fake->utc);
     free(fake);
 }
 
@@ -758,26 +808,153 @@ static struct envelope send_one(struct fake *fake, uint64_t sequence)
     return envelope;
 }
 
-static void test_offset_is_held(void **state)
+static void test_system_clock(void **state)
 {
     struct fake *fake = *state;
     int64_t offset_ms = UTC_LESS_BOOT_US / 1000;
     serve(fake, 10);
     struct envelope envelope = send_one(fake, 2);
     assert_int_equal(envelope.utc_offset_ms, offset_ms);
-    assert_int_equal(envelope.source, CLOCK_SOURCE_FREE);
-    fake->utc_step_us = 4400;
-    fake->is_synchronised = true;
-    envelope = send_one(fake, 3);
-    assert_int_equal(envelope.utc_offset_ms, offset_ms);
     assert_int_equal(envelope.source, CLOCK_SOURCE_SYSTEM);
-    assert_int_equal(envelope.uncertainty_ms, 2 + 5);
-    fake->utc_step_us = 5000;
-    assert_int_equal(send_one(fake, 4).utc_offset_ms, offset_ms + 5);
-    fake->utc_step_us = 1000;
-    assert_int_equal(send_one(fake, 5).utc_offset_ms, offset_ms + 5);
+    assert_int_equal(envelope.uncertainty_ms, 2 + UTC_OFF_MS_MAX + UTC_STEP_MS);
+    assert_int_equal(envelope.system_off_ms, 0);
+    assert_false(envelope.is_estimate);
+}
+
+static void test_collector_counts(void **state)
+{
+    struct fake *fake = *state;
     fake->utc_step_us = -3600 * INT64_C(1000000);
-    assert_int_equal(send_one(fake, 6).utc_offset_ms, offset_ms - 3600000);
+    turn(fake, 0); /* what the clock says is believed while nobody contradicts it */
+    assert_true(state_of(fake).time.is_known);
+    assert_int_equal(state_of(fake).time.source, CLOCK_SOURCE_SYSTEM);
+    serve(fake, 10);
+    struct envelope envelope = send_one(fake, 2);
+    assert_int_equal(envelope.utc_offset_ms, UTC_LESS_BOOT_US / 1000);
+    assert_int_equal(envelope.source, CLOCK_SOURCE_PROBE);
+    assert_int_equal(envelope.system_off_ms, -3600 * 1000);
+    assert_true(state_of(fake).time.is_differing);
+    fake->utc_step_us = 0;
+    pass(fake, 2 * UTC_LOOK_MS);
+    assert_int_equal(send_one(fake, 3).system_off_ms, 0);
+    assert_false(state_of(fake).time.is_differing);
+}
+
+static void test_answer_before_frames(void **state)
+{
+    struct fake *fake = *state;
+    fake->is_mute = true;
+    append_up_to(fake, 1);
+    connect_with(fake, 100);
+    assert_int_equal(fake->n_probes, 1);
+    (void)expect_status(fake);
+    turn(fake, 0);
+    pass(fake, UTC_ANSWER_MS - 1);
+    expect_nothing(fake);
+    assert_true(fake->n_probes > 1); /* asked again */
+    pass(fake, 1);
+    turn(fake, 0);
+    (void)expect_frame(fake, 1);
+    lose(fake, 0);
+    fake->n_probes = 0;
+    fake->is_mute = false;
+    connect_with(fake, 100);
+    assert_int_equal(fake->n_probes, 1);
+    (void)expect_status(fake);
+    turn(fake, 0);
+    (void)expect_frame(fake, 1);
+}
+
+static void test_frames_wait_for_the_time(void **state)
+{
+    struct fake *fake = *state;
+    fake->is_synchronised = false;
+    fake->is_lost = true;
+    append_up_to(fake, 2);
+    pass(fake, 2 * UTC_WAIT_MS); /* without a connection there is nobody to ask */
+    connect_with(fake, 100);
+    (void)expect_status(fake);
+    pass(fake, UTC_WAIT_MS / 2);
+    lose(fake, 0);
+    connect_with(fake, 100); /* does not begin anew */
+    (void)expect_status(fake);
+    pass(fake, UTC_WAIT_MS / 2 - 1);
+    expect_nothing(fake);
+    pass(fake, 2);
+    struct envelope envelope;
+    const struct sent *sent = next_sent(fake);
+    assert_non_null(sent);
+    assert_int_equal(frame_sequence(sent, &envelope), 1);
+    assert_true(envelope.is_estimate);
+    assert_int_equal(envelope.source, CLOCK_SOURCE_FREE);
+    assert_int_equal(envelope.utc_offset_ms, UTC_LESS_BOOT_US / 1000);
+    assert_int_equal(state_of(fake).frames_estimated, 1);
+    assert_true(state_of(fake).time.unusable > 2);
+    assert_false(state_of(fake).time.is_known);
+    give_ack(fake, 1, 10);
+    fake->is_lost = false; /* the collector learns the time, and so does the agent */
+    pass(fake, UTC_UNUSABLE_MS + 1000);
+    turn(fake, 0);
+    assert_true(state_of(fake).time.is_known);
+    assert_int_equal(state_of(fake).time.source, CLOCK_SOURCE_PROBE);
+}
+
+static void test_frames_go_with_the_answer(void **state)
+{
+    struct fake *fake = *state;
+    fake->is_synchronised = false;
+    fake->utc_step_us = -INT64_C(1600000000) * 1000000; /* woke up in the past */
+    append_up_to(fake, 1);
+    connect_with(fake, 100);
+    (void)expect_status(fake);
+    turn(fake, 0);
+    struct envelope envelope;
+    const struct sent *sent = next_sent(fake);
+    assert_non_null(sent);
+    assert_int_equal(frame_sequence(sent, &envelope), 1);
+    assert_int_equal(envelope.utc_offset_ms, UTC_LESS_BOOT_US / 1000);
+    assert_int_equal(envelope.source, CLOCK_SOURCE_PROBE);
+    assert_false(envelope.is_estimate);
+    assert_int_equal(envelope.system_off_ms, 0); /* it does not claim to be right */
+}
+
+static void test_acks_give_no_time(void **state)
+{
+    struct fake *fake = *state;
+    fake->is_synchronised = false;
+    fake->is_mute = true;
+    append_up_to(fake, 1);
+    connect_with(fake, 100);
+    struct ack ack = ack_of(0, 10);
+    ack.answer_received_utc_us = ack.answer_sent_utc_us = UTC_LESS_BOOT_US;
+    ack.answer_is_synchronised = true;
+    ack.answer_id = fake->probe_id;
+    give(fake, &ack); /* no answer */
+    ack.has_answer = true;
+    ack.answer_id++;
+    give(fake, &ack); /* to nobody's question */
+    turn(fake, 0);
+    assert_false(state_of(fake).time.is_known);
+}
+
+static void test_nobody_to_answer(void **state)
+{
+    struct fake *fake = *state;
+    fake->is_mute = true;
+    append_up_to(fake, 1);
+    connect_with(fake, 100);
+    (void)expect_status(fake);
+    confirm(fake, fake->probe_message, MQTT_NO_SUBSCRIBERS);
+    pass(fake, UTC_ANSWER_MS - 1);
+    expect_nothing(fake); /* a frame would not arrive either */
+    fake->n_probes = 0;
+    fake->probe_id = 0; /* the last one is gone for good */
+    fake->is_mute = false;
+    give_hello(fake, true);
+    pass(fake, UPLINK_HELLO_MS_MAX);
+    assert_int_equal(fake->n_probes, 1); /* again first */
+    turn(fake, 0);
+    (void)expect_frame(fake, 1);
 }
 
 static void test_backlog_is_told(void **state)
@@ -938,7 +1115,13 @@ int main(void)
         TEST(test_hello_ends_the_wait),
         TEST(test_refused_by_the_broker),
         TEST(test_taken_over),
-        TEST(test_offset_is_held),
+        TEST(test_system_clock),
+        TEST(test_collector_counts),
+        TEST(test_answer_before_frames),
+        TEST(test_frames_wait_for_the_time),
+        TEST(test_frames_go_with_the_answer),
+        TEST(test_acks_give_no_time),
+        TEST(test_nobody_to_answer),
         TEST(test_backlog_is_told),
         TEST(test_everything_arrives),
     };
