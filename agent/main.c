@@ -12,6 +12,7 @@
 
 #include "agent/agent.h"
 #include "agent/command.h"
+#include "agent/spool_tier.h"
 #include "common/notify.h"
 
 enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
@@ -169,6 +170,7 @@ static int work(const struct command *command)
 {
     struct agent_settings *settings;
     set_up_heap();
+    spool_tier_set_up();
     if (load(command, &settings) != 0)
         return EXIT_FAILED;
     switch (command->task) {

@@ -81,10 +81,10 @@ static enum spool_place best_place(const struct spool_group *group)
 /* What a place needs for a frame. */
 static int prepare_place(struct spool *spool, enum spool_place place, size_t size)
 {
-    uint64_t used = 0;
+    bool fits = false;
     uint64_t bytes = size + SPOOL_FRAME_COST_BYTES;
-    int r = spool_tier_used(&spool->homes[place].tier, &used);
-    if (r != 0 || used + bytes <= spool->bounds[place])
+    int r = spool_tier_fits(&spool->homes[place].tier, bytes, spool->bounds[place], &fits);
+    if (r != 0 || fits)
         return r;
     spool_flush(spool, true); /* rather than drop it */
     if (!spool_tier_is_open(&spool->homes[place].tier))
@@ -204,21 +204,25 @@ static bool is_in_order(const struct spool *spool, const struct encoded_frame *f
     return frame->key == spool->open_key && frame->sequence == spool->last_sequence + 1;
 }
 
-int spool_append(struct spool *spool, const struct encoded_frame *frame)
+static int take(struct spool *spool, const struct encoded_frame *frame)
 {
     if (!is_in_order(spool, frame))
         return -EINVAL;
     int r = frame->key == spool->cut_key ? 0 : append_somewhere(spool, frame);
     if (r != 0)
         return r;
-    if (spool->last_sequence == frame->sequence) {
-        spool_publish_state(spool);
+    if (spool->last_sequence == frame->sequence)
         return 0;
-    }
     spool->last_sequence = frame->sequence;
     spool_count_drop(spool, spool->cut_reason, 1, frame->samples);
-    spool_publish_state(spool);
     return SPOOL_CUT;
+}
+
+int spool_append(struct spool *spool, const struct encoded_frame *frame)
+{
+    int r = take(spool, frame);
+    spool_publish_state(spool);
+    return r;
 }
 
 /* --- turning --- */
@@ -245,7 +249,7 @@ bool spool_turn(struct spool *spool, struct queue *queue)
 {
     const struct encoded_frame *frame = NULL;
     for (int i = 0; i < SPOOL_TURN_FRAMES_MAX && (frame = queue_peek(queue)) != NULL; i++) {
-        if (spool_append(spool, frame) == -ENOMEM)
+        if (take(spool, frame) == -ENOMEM)
             break; /* it waits in the queue */
         queue_pop(queue);
     }

@@ -27,13 +27,13 @@ static bool find_oldest(const struct spool *spool, enum spool_place place,
 int spool_make_room(struct spool *spool, enum spool_place place, uint64_t bytes)
 {
     for (;;) {
-        uint64_t used = 0;
+        bool fits = false;
         struct spool_stream *stream;
         struct spool_group *group;
-        int r = spool_tier_used(&spool->homes[place].tier, &used);
+        int r = spool_tier_fits(&spool->homes[place].tier, bytes, spool->bounds[place], &fits);
         if (r != 0)
             return r;
-        if (used + bytes <= spool->bounds[place] || !find_oldest(spool, place, &stream, &group))
+        if (fits || !find_oldest(spool, place, &stream, &group))
             return 0;
         spool_group_drop(spool, stream, group, DROP_SPOOL_FULL);
         if (!spool_tier_is_open(&spool->homes[place].tier))

@@ -52,8 +52,8 @@ const char *const spool_sql[SPOOL_SQL_COUNT] = {
 /* Small caches: the agent is to be small, and reads each frame once. Locked for as long as it is
  * open, which spares the locks of each transaction and the memory that a WAL shares. */
 const char spool_sql_settings[] = "PRAGMA page_size = 4096;"
-                                  "PRAGMA cache_size = -64;"
-                                  "PRAGMA cache_spill = 16;"
+                                  "PRAGMA cache_size = -32;"
+                                  "PRAGMA cache_spill = 8;"
                                   "PRAGMA mmap_size = 0;"
                                   "PRAGMA temp_store = MEMORY;"
                                   "PRAGMA locking_mode = EXCLUSIVE;"

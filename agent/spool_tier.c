@@ -4,7 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define WHAT_BYTES_MAX 40 /* of SQL: enough to tell a statement */
+#define GROWTH_BYTES (4 * SPOOL_PAGE_BYTES) /* no row takes more beyond its bytes */
+#define WHAT_BYTES_MAX 40                   /* of SQL: enough to tell a statement */
 
 static int64_t id_of(int64_t row, uint64_t sequence)
 {
@@ -113,6 +114,12 @@ static int run(struct spool_tier *tier, enum spool_sql sql)
     return r == SPOOL_TIER_NONE ? 0 : r;
 }
 
+/* What was written takes at most as much more: its bytes, and some pages of trees. */
+static void note_growth(struct spool_tier *tier, size_t bytes)
+{
+    tier->used_max += bytes + GROWTH_BYTES;
+}
+
 static int exec(struct spool_tier *tier, const char *sql)
 {
     int result = sqlite3_exec(tier->sqlite, sql, NULL, NULL, NULL);
@@ -183,6 +190,15 @@ static int prepare(struct spool_tier *tier)
             return fail(tier, result, "prepare");
     }
     return 0;
+}
+
+void spool_tier_set_up(void)
+{
+    /* Without these only memory and time are lost. */
+    (void)sqlite3_config(SQLITE_CONFIG_SINGLETHREAD);
+    (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+    (void)sqlite3_config(SQLITE_CONFIG_PAGECACHE, NULL, 0, 0);
+    (void)sqlite3_config(SQLITE_CONFIG_LOOKASIDE, 0, 0);
 }
 
 int spool_tier_open(struct spool_tier *tier, const char *path, bool is_durable)
@@ -267,6 +283,7 @@ int spool_tier_add_stream(struct spool_tier *tier, const struct spool_tier_strea
     bind(tier, sql, 2, stream->ordinal);
     if (sqlite3_bind_text(tier->statements[sql], 3, stream->boot, -1, SQLITE_STATIC) != SQLITE_OK)
         return fail(tier, SQLITE_NOMEM, spool_sql[sql]);
+    note_growth(tier, stream->clock_bytes);
     int r = bind_blob(tier, sql, 4, stream->clock, stream->clock_bytes);
     if (r == 0)
         r = run(tier, sql);
@@ -278,6 +295,7 @@ int spool_tier_add_stream(struct spool_tier *tier, const struct spool_tier_strea
 int spool_tier_set_clock(struct spool_tier *tier, int64_t row, const void *clock,
                          size_t clock_bytes)
 {
+    note_growth(tier, clock_bytes);
     bind(tier, SPOOL_SQL_SET_STREAM, 1, row);
     int r = bind_blob(tier, SPOOL_SQL_SET_STREAM, 2, clock, clock_bytes);
     return r == 0 ? run(tier, SPOOL_SQL_SET_STREAM) : r;
@@ -331,6 +349,7 @@ int spool_tier_put_group(struct spool_tier *tier, int64_t row, const struct spoo
         id_of(row, group->key), (int64_t)group->first,   (int64_t)group->last,
         (int64_t)group->bytes,  (int64_t)group->samples, group->since_ms,
         (int64_t)group->acked,  (int64_t)group->aside,   (int64_t)group->collector};
+    note_growth(tier, 0);
     for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
         bind(tier, SPOOL_SQL_PUT_GROUP, (int)i + 1, values[i]);
     return run(tier, SPOOL_SQL_PUT_GROUP);
@@ -349,6 +368,7 @@ int spool_tier_add_frame(struct spool_tier *tier, int64_t row, const struct spoo
     const enum spool_sql sql = SPOOL_SQL_ADD_FRAME;
     if (frame->sequence > SPOOL_SEQUENCE_MAX)
         return -EINVAL;
+    note_growth(tier, frame->size);
     bind(tier, sql, 1, id_of(row, frame->sequence));
     bind(tier, sql, 2, frame->time_ms);
     bind(tier, sql, 3, frame->samples);
@@ -414,6 +434,7 @@ int spool_tier_read_drops(struct spool_tier *tier, struct drop_total *drops)
 
 int spool_tier_put_drops(struct spool_tier *tier, const struct drop_total *drops)
 {
+    note_growth(tier, 0);
     for (int i = 0; i < DROP_REASONS; i++) {
         if (drops[i].frames == 0)
             continue;
@@ -437,7 +458,8 @@ static int number(struct spool_tier *tier, enum spool_sql sql, int64_t *number_o
     return 0;
 }
 
-int spool_tier_used(struct spool_tier *tier, uint64_t *bytes_out)
+/* Pages that are in use. */
+static int count_used(struct spool_tier *tier)
 {
     int64_t pages = 0;
     int64_t unused = 0;
@@ -445,7 +467,18 @@ int spool_tier_used(struct spool_tier *tier, uint64_t *bytes_out)
     if (r == 0)
         r = number(tier, SPOOL_SQL_FREE_PAGES, &unused);
     if (r == 0)
-        *bytes_out = (uint64_t)(pages - unused) * SPOOL_PAGE_BYTES;
+        tier->used_max = (uint64_t)(pages - unused) * SPOOL_PAGE_BYTES;
+    tier->has_counted = r == 0;
+    return r;
+}
+
+int spool_tier_fits(struct spool_tier *tier, uint64_t bytes, uint64_t bound, bool *fits_out)
+{
+    int r = 0;
+    if (!tier->has_counted || tier->used_max + bytes > bound)
+        r = count_used(tier);
+    if (r == 0)
+        *fits_out = tier->used_max + bytes <= bound;
     return r;
 }
 

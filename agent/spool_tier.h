@@ -36,6 +36,8 @@ struct spool_tier {
     sqlite3 *sqlite;
     const char *path; /* the owner's; NULL: in memory */
     sqlite3_stmt *statements[SPOOL_SQL_COUNT];
+    uint64_t used_max; /* bytes in use, or more: exact when it was counted last */
+    bool has_counted;
     struct spool_tier_error error; /* of the last call that failed */
 };
 
@@ -67,6 +69,10 @@ struct spool_tier_frame {
     const void *bytes; /* read: SQLite's, until spool_tier_done_reading */
     size_t size;
 };
+
+/* At the start of a process that uses SQLite for nothing else, by one thread at a time: it takes
+ * less memory then. */
+void spool_tier_set_up(void);
 
 /* Opens the file, or makes it. `is_durable`: a commit outlives a loss of power. The path has to
  * stay. Whatever the result, spool_tier_close is due. */
@@ -115,8 +121,10 @@ void spool_tier_done_reading(struct spool_tier *tier);
 WARN_UNUSED int spool_tier_read_drops(struct spool_tier *tier, struct drop_total *drops);
 WARN_UNUSED int spool_tier_put_drops(struct spool_tier *tier, const struct drop_total *drops);
 
-/* Bytes of the pages in use. */
-WARN_UNUSED int spool_tier_used(struct spool_tier *tier, uint64_t *bytes_out);
+/* Whether so many bytes more stay within the bound. Pages in use are counted only where what was
+ * written since the last count could make a difference. */
+WARN_UNUSED int spool_tier_fits(struct spool_tier *tier, uint64_t bytes, uint64_t bound,
+                                bool *fits_out);
 
 /* Makes the file as small as what it holds. In no transaction. */
 WARN_UNUSED int spool_tier_shrink(struct spool_tier *tier);

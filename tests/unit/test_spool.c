@@ -306,6 +306,27 @@ static void test_runtime_directory_is_bounded(void **state)
     assert_int_equal(now.unacked_frames, 60);
 }
 
+/* What rows and pages cost beyond their bytes counts, too. */
+static void test_small_frames_are_bounded(void **state)
+{
+    struct spool_help *help = *state;
+    struct stat status;
+    char path[256];
+    spool_help_close(help);
+    (void)snprintf(help->state, sizeof(help->state), "/proc/nowhere");
+    help->bounds.memory_bytes = 1024 * 1024;
+    help->frame_bytes = 60;
+    spool_help_open(help);
+    for (unsigned i = 0; i < 15000; i++)
+        assert_int_equal(spool_help_append(help, i % 50 == 0), 0);
+    assert_true(spool_help_state(help).drops[DROP_SPOOL_FULL].frames > 0);
+    spool_help_close(help);
+    (void)snprintf(path, sizeof(path), "%s/" SPOOL_FILE, help->runtime);
+    assert_int_equal(stat(path, &status), 0);
+    assert_in_range(status.st_size, 1024 * 1024 * 9 / 10, 1024 * 1024);
+    spool_help_open(help);
+}
+
 static void test_own_group_goes_at_the_bound(void **state)
 {
     struct spool_help *help = *state;
@@ -578,6 +599,7 @@ int main(void)
         TEST(test_clock_of_another_boot),
         TEST(test_oldest_group_goes_at_the_bound),
         TEST(test_runtime_directory_is_bounded),
+        TEST(test_small_frames_are_bounded),
         TEST(test_own_group_goes_at_the_bound),
         TEST(test_set_aside),
         TEST(test_set_aside_while_open),
