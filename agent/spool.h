@@ -19,7 +19,7 @@
 
 #define SPOOL_FILE "spool.db"  /* in each of the two directories */
 #define SPOOL_ASIDE ".damaged" /* behind the name of a file that was set aside */
-#define SPOOL_BYTES_MIN (4 * 1024 * 1024)
+#define SPOOL_BYTES_MIN INT64_C(4194304)
 #define SPOOL_RETRY_MS 10000      /* between two attempts to write where it failed */
 #define SPOOL_TURN_FRAMES_MAX 256 /* taken from the queue in one turn */
 

@@ -8,8 +8,8 @@
 
 #define SPOOL_PIECE_BYTES UINT64_C(131072) /* moved in one transaction, or a frame more */
 #define SPOOL_RESERVE_BYTES                                                                        \
-    (1024 * 1024)                               /* of the bound on disk: for the WAL and what a    \
-                                                   transaction takes before it gives back */
+    UINT64_C(1048576)                           /* of the bound on disk: for the WAL and what a    \
+                                                 transaction takes before it gives back */
 #define SPOOL_FRAME_COST_BYTES SPOOL_PAGE_BYTES /* what a frame may take beyond its bytes */
 
 /* A place's directory and how it stands with it. */

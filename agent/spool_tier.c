@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define GROWTH_BYTES (4 * SPOOL_PAGE_BYTES) /* no row takes more beyond its bytes */
-#define WHAT_BYTES_MAX 40                   /* of SQL: enough to tell a statement */
+#define GROWTH_BYTES (UINT64_C(4) * SPOOL_PAGE_BYTES) /* no row takes more beyond its bytes */
+#define WHAT_BYTES_MAX 40                             /* of SQL: enough to tell a statement */
 
 static int64_t id_of(int64_t row, uint64_t sequence)
 {

@@ -34,8 +34,8 @@ void spool_help_init(struct spool_help *help)
     *help = (struct spool_help){.clock = {.boot_us = boot_us, .utc_us = boot_us},
                                 .now_ms = 1000000,
                                 .boot = "boot-1",
-                                .bounds = {.max_bytes = 64 * 1024 * 1024,
-                                           .memory_bytes = 16 * 1024 * 1024,
+                                .bounds = {.max_bytes = 67108864,
+                                           .memory_bytes = 16777216,
                                            .flush_after_ms = SPOOL_HELP_FLUSH_MS},
                                 .frame_bytes = SPOOL_HELP_FRAME_BYTES};
     tree_init(&help->tree);

@@ -13,6 +13,7 @@
 #include "tests/unit/spool_help.h"
 
 #define COLLECTOR 99
+#define MEBIBYTE INT64_C(1048576)
 
 static int set_up(void **state)
 {
@@ -295,13 +296,13 @@ static void test_runtime_directory_is_bounded(void **state)
 {
     struct spool_help *help = *state;
     help->frame_bytes = 50000;
-    help->bounds.memory_bytes = 1024 * 1024;
+    help->bounds.memory_bytes = MEBIBYTE;
     spool_set_bounds(help->spool, &help->bounds);
     for (unsigned i = 0; i < 60; i++)
         assert_int_equal(spool_help_append(help, i % 5 == 0), 0);
     struct spool_state now = spool_help_state(help);
     assert_int_equal(now.drops[DROP_SPOOL_FULL].frames, 0); /* it moved instead */
-    assert_true(now.held[SPOOL_RUNTIME].bytes < 1024 * 1024);
+    assert_true(now.held[SPOOL_RUNTIME].bytes < MEBIBYTE);
     assert_int_equal(now.held[SPOOL_RUNTIME].frames + now.held[SPOOL_STATE].frames, 60);
     assert_int_equal(now.unacked_frames, 60);
 }
@@ -314,7 +315,7 @@ static void test_small_frames_are_bounded(void **state)
     char path[256];
     spool_help_close(help);
     (void)snprintf(help->state, sizeof(help->state), "/proc/nowhere");
-    help->bounds.memory_bytes = 1024 * 1024;
+    help->bounds.memory_bytes = MEBIBYTE;
     help->frame_bytes = 60;
     spool_help_open(help);
     for (unsigned i = 0; i < 15000; i++)
@@ -323,7 +324,7 @@ static void test_small_frames_are_bounded(void **state)
     spool_help_close(help);
     (void)snprintf(path, sizeof(path), "%s/" SPOOL_FILE, help->runtime);
     assert_int_equal(stat(path, &status), 0);
-    assert_in_range(status.st_size, 1024 * 1024 * 9 / 10, 1024 * 1024);
+    assert_in_range(status.st_size, MEBIBYTE * 9 / 10, MEBIBYTE);
     spool_help_open(help);
 }
 
@@ -332,7 +333,7 @@ static void test_own_group_goes_at_the_bound(void **state)
     struct spool_help *help = *state;
     spool_help_close(help);
     (void)snprintf(help->state, sizeof(help->state), "/proc/nowhere");
-    help->bounds.memory_bytes = 1024 * 1024;
+    help->bounds.memory_bytes = MEBIBYTE;
     spool_help_open(help);
     help->frame_bytes = 100000;
     int r = 0;
